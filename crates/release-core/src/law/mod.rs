@@ -1,0 +1,150 @@
+//! The laws, each stated once.
+//!
+//! [`check_task`] looks at one state, [`check_change`] at one change, [`check_future`] at what a state leads to, and
+//! [`check_input`] does all of that for one more input. Debug builds run the first two on every command and report, and
+//! decoding a stored task runs the first; the property tests, fuzzers and the exhaustive exploration of `release-testkit`
+//! run them all.
+//!
+//! ```
+//! use release_core::law::Law;
+//!
+//! for law in Law::ALL {
+//!     println!("{}. {}", law.number(), law.text());
+//! }
+//! ```
+
+mod change;
+mod future;
+mod input;
+mod task;
+
+pub use change::check_change;
+pub use future::{check_closing, check_commuting, check_future, check_stored};
+pub use input::{Input, Outcome, check_input};
+pub use task::check_task;
+
+pub(crate) use input::guard;
+
+use core::fmt;
+
+/// A law of release tasks. Source: design; the last one is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    /// Law 1.
+    Total,
+    /// Law 2.
+    Cancel,
+    /// Law 3.
+    End,
+    /// Law 4.
+    RetireOnlyUnreachable,
+    /// Law 5.
+    RetiredStaysOut,
+    /// Law 6.
+    OneSurvives,
+    /// Law 7.
+    Forward,
+    /// Law 8.
+    RepeatIsNothing,
+    /// Law 9.
+    ErrChangesNothing,
+    /// Law 10.
+    Commute,
+    /// Law 11.
+    ClosesInFour,
+    /// Law 12.
+    Survives,
+    /// Law 13.
+    ShareNeverFalls,
+    /// Law 14.
+    ReadyFirst,
+}
+
+impl Law {
+    /// All laws, in the order of their numbers.
+    pub const ALL: [Self; 14] = [
+        Self::Total,
+        Self::Cancel,
+        Self::End,
+        Self::RetireOnlyUnreachable,
+        Self::RetiredStaysOut,
+        Self::OneSurvives,
+        Self::Forward,
+        Self::RepeatIsNothing,
+        Self::ErrChangesNothing,
+        Self::Commute,
+        Self::ClosesInFour,
+        Self::Survives,
+        Self::ShareNeverFalls,
+        Self::ReadyFirst,
+    ];
+
+    /// Its number.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// Its text.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Total => "Every request has exactly one owner; weights sum to 100.",
+            Self::Cancel => "In closed (cancel) the original owns every request, wanted and confirmed.",
+            Self::End => "In closed (end) the grayscale owns every request, wanted and confirmed.",
+            Self::RetireOnlyUnreachable => {
+                "No retire step and no retired version while the confirmed routing, or any routing applied after it, can \
+                 give it a request."
+            }
+            Self::RetiredStaysOut => "After the retire step no routing ever names the loser.",
+            Self::OneSurvives => "The survivor is never retired; exactly one version survives.",
+            Self::Forward => {
+                "Phases only move forward, reopen and cancel-over-end apart; generations only grow, by one for each new \
+                 routing."
+            }
+            Self::RepeatIsNothing => "Repeating a command or a report is a no-op.",
+            Self::ErrChangesNothing => "Err changes nothing.",
+            Self::Commute => "Cancel and end commute up to the point of no return.",
+            Self::ClosesInFour => {
+                "From every phase, a delete whose steps succeed closes within 4 reports, by the steps that its preview names."
+            }
+            Self::Survives => "A task survives serialisation at every point with the same next step.",
+            Self::ShareNeverFalls => "From the moment closing starts routing, the survivor's share never falls.",
+            Self::ReadyFirst => "Until the grayscale version was reported ready, no routing gives it a request.",
+        }
+    }
+
+    /// The error that says it is broken.
+    pub(crate) fn broken(self, how: &'static str) -> Broken {
+        Broken { law: self, how }
+    }
+
+    /// `Ok` where it holds.
+    pub(crate) fn holds(self, holds: bool, how: &'static str) -> Result<(), Broken> {
+        if holds { Ok(()) } else { Err(self.broken(how)) }
+    }
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {}", self.number(), self.text())
+    }
+}
+
+/// A law is broken: a bug of this library, or a stored task that was tampered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("law {law} Broken: {how}")]
+pub struct Broken {
+    law: Law,
+    how: &'static str,
+}
+
+impl Broken {
+    /// Which law.
+    pub fn law(&self) -> Law {
+        self.law
+    }
+
+    /// What was seen that it forbids.
+    pub fn how(&self) -> &'static str {
+        self.how
+    }
+}

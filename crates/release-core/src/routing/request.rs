@@ -1,0 +1,52 @@
+//! A request, as far as routing looks at it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A request, as far as routing looks at it.
+///
+/// Header names are compared without case. A header that occurs more than once has the values joined by commas, cookies
+/// by semicolons, as HTTP says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Request {
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// What stands behind the `?` of the path, as it was sent: no percent-decoding takes place.
+    pub query: String,
+    /// The data plane's random draw, as a number modulo 100: a ratio of 20 % takes the draws 0 to 19.
+    pub draw: u8,
+}
+
+impl Request {
+    /// The value of a header, if it is there.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        self.joined(name, ",")
+    }
+
+    /// The values of the cookies of that name.
+    pub(super) fn cookies<'a>(cookies: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let pairs = cookies.split(';').filter_map(|pair| pair.trim_matches(BLANKS).split_once('='));
+        pairs.filter(move |(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    /// The whole cookie header, if it is there.
+    pub(super) fn cookie_header(&self) -> Option<String> {
+        self.joined("cookie", "; ")
+    }
+
+    /// The value of the first query parameter of that name.
+    pub(super) fn query_value(&self, name: &str) -> Option<&str> {
+        let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.into_iter().find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    fn joined(&self, name: &str, separator: &str) -> Option<String> {
+        let given = self.headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+        let values: Vec<&str> = given.map(|(_, value)| value.trim_matches(BLANKS)).collect();
+        if values.is_empty() { None } else { Some(values.join(separator)) }
+    }
+}
+
+/// The white space that HTTP allows around a value.
+const BLANKS: [char; 2] = [' ', '\t'];

@@ -1,0 +1,103 @@
+//! What the user wants.
+
+use super::state::Resume;
+use super::{ReleaseTask, State};
+use crate::law;
+use crate::{Action, Error, Mode, Owners, Phase, Routing, Stage, Version};
+use alloc::boxed::Box;
+
+/// What a user can ask of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub enum Command {
+    /// Set the routing. Only while the task is running.
+    SetRouting(Routing),
+    /// Give one version all traffic, without finishing the task. Only while it is running.
+    TakeOver(Version),
+    /// Finish the task.
+    Delete(Action, Mode),
+    /// Stop finishing the task and go back to the routing that was wanted last. Until the loser is being retired.
+    Reopen,
+}
+
+impl Command {
+    /// Cancel the release and perform the takeover by the original version.
+    pub const CANCEL: Self = Self::Delete(Action::Cancel, Mode::Perform);
+    /// End the release and perform the takeover by the grayscale version.
+    pub const END: Self = Self::Delete(Action::End, Mode::Perform);
+}
+
+/// Whether a command or a report changed the task, so that it must be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[must_use = "a changed task must be stored before its next step is performed"]
+pub enum Change {
+    /// The task is another than before.
+    Changed,
+    /// The task is as it was: the command or report was a repetition, or late.
+    Unchanged,
+}
+
+impl ReleaseTask {
+    /// Carries out a command, or refuses it and leaves the task as it was. Repeating a command changes nothing.
+    pub fn command(&mut self, command: Command) -> Result<Change, Error> {
+        law::guard(self, command, |task, command| match command {
+            Command::SetRouting(routing) => task.set_routing(routing),
+            Command::TakeOver(version) => task.set_routing(Routing::exclusive(version)),
+            Command::Delete(action, mode) => task.delete(action, mode),
+            Command::Reopen => task.reopen(),
+        })
+    }
+
+    fn set_routing(&mut self, routing: Routing) -> Result<Change, Error> {
+        match self.phase() {
+            Phase::Running if self.wanted.routing == routing => Ok(Change::Unchanged),
+            Phase::Running => {
+                self.want(routing);
+                self.go(State::Running);
+                Ok(Change::Changed)
+            }
+            Phase::Closed(action) => Err(self.closed(action)),
+            phase @ (Phase::Deploying | Phase::Closing(..)) => Err(Error::NotRunning { phase }),
+        }
+    }
+
+    fn delete(&mut self, action: Action, mode: Mode) -> Result<Change, Error> {
+        match self.phase() {
+            Phase::Closed(closed) => return Err(self.closed(closed)),
+            Phase::Closing(current, _) if current == action => return Ok(Change::Unchanged),
+            Phase::Closing(current, Stage::Retiring) => return Err(Error::PointOfNoReturn { action: current }),
+            Phase::Closing(Action::Cancel, _) => return Err(Error::CancelUnderWay),
+            Phase::Deploying if action == Action::End => return Err(Error::EndBeforeReady),
+            Phase::Deploying | Phase::Running | Phase::Closing(Action::End, _) => {}
+        }
+        let survivor = action.survivor();
+        if mode == Mode::Require && self.reachable != Owners::Only(survivor) {
+            return Err(Error::TakeoverRequired { action, survivor });
+        }
+        let resume = self
+            .state
+            .resume()
+            .cloned()
+            .unwrap_or_else(|| Resume { deployed: self.state == State::Running, routing: self.wanted.routing.clone() });
+        self.go(State::Preparing { action, resume });
+        Ok(Change::Changed)
+    }
+
+    fn reopen(&mut self) -> Result<Change, Error> {
+        match (self.phase(), self.state.resume().cloned()) {
+            (Phase::Closed(action), _) => Err(self.closed(action)),
+            (_, Some(Resume { deployed, routing })) => {
+                // Always a new generation, even for the same routing: answers to the takeover that is given up are old.
+                self.want(routing);
+                self.go(if deployed { State::Running } else { State::Deploying });
+                Ok(Change::Changed)
+            }
+            (Phase::Closing(action, _), None) => Err(Error::PointOfNoReturn { action }),
+            (Phase::Deploying | Phase::Running, None) => Ok(Change::Unchanged),
+        }
+    }
+
+    fn closed(&self, action: Action) -> Error {
+        Error::Closed { key: Box::new(self.key().clone()), action }
+    }
+}
