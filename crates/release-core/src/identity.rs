@@ -22,6 +22,7 @@ use core::fmt;
 /// Which release task: the three path segments of the API.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ReleaseKey {
     /// The mesh.
     pub mesh: MeshId,

@@ -7,6 +7,8 @@ extern crate std;
 
 mod action;
 mod error;
+#[cfg(feature = "arbitrary")]
+pub mod generate;
 mod identity;
 pub mod law;
 mod phase;

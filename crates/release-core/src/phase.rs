@@ -6,6 +6,7 @@ use core::fmt;
 /// Where a task is. The table in the crate's documentation says what happens in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Phase {
     /// The grayscale version is not known to be ready yet.
     Deploying,
@@ -20,6 +21,7 @@ pub enum Phase {
 /// The four stages of a takeover, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Stage {
     /// Making sure that the survivor can take all traffic.
     Preparing,

@@ -41,6 +41,7 @@ impl fmt::Display for Generation {
 /// A routing and its number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct NumberedRouting {
     /// Which of the task's routings this is.
     pub generation: Generation,
@@ -54,6 +55,7 @@ pub struct NumberedRouting {
 /// same step is asked for again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Step {
     /// Make sure that `version` runs, is healthy and can take all traffic.
     EnsureReady {
@@ -134,6 +136,7 @@ impl Step {
 /// The kind of a [`Step`], with the version it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum StepKind {
     /// [`Step::EnsureReady`].
     EnsureReady(Version),
@@ -161,6 +164,7 @@ impl fmt::Display for StepKind {
 /// Reports may be late, repeated or lost. A late one changes nothing; an impossible one is an [`UnexpectedReport`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Report {
     /// The version can take all traffic.
     Ready {

@@ -6,6 +6,7 @@ use crate::{Change, Command, Error, ReleaseTask, Report, UnexpectedReport};
 /// Anything that can change a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Input {
     /// A user's command.
     Command(Command),

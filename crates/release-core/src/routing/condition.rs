@@ -73,6 +73,7 @@ impl From<Rule> for Vec<Condition> {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "camelCase", deny_unknown_fields)
 )]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Condition {
     /// A header; of several with that name, the values joined by commas.
     Header {
@@ -119,6 +120,7 @@ impl Condition {
 /// What a value must be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Matcher {
     /// The same, with case.
     Exact(Literal),
@@ -139,6 +141,7 @@ impl Matcher {
 /// An operating system. Source: contract; how it is told from the `User-Agent` is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum OperatingSystem {
     /// iOS and iPadOS.
     Ios,
@@ -165,6 +168,7 @@ impl OperatingSystem {
 /// A browser. Source: contract; how it is told from the `User-Agent` is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Browser {
     /// Chrome itself, not the browsers that call themselves Chrome as well (Edge, Opera).
     Chrome,

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 /// What a user can ask of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Command {
     /// Set the routing. Only while the task is running.
     SetRouting(Routing),
@@ -30,6 +31,7 @@ impl Command {
 /// Whether a command or a report changed the task, so that it must be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[must_use = "a changed task must be stored before its next step is performed"]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Change {
     /// The task is another than before.
     Changed,

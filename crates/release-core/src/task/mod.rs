@@ -90,6 +90,7 @@ pub struct ReleaseTask {
 /// Why the step that is due did not succeed the last time it was tried.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Failure {
     /// The step.
     pub step: StepKind,
@@ -100,6 +101,7 @@ pub struct Failure {
 /// Why it is safe to retire the loser: kept in the closed task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Proof {
     /// The generation of the survivor's exclusive routing.
     pub generation: Generation,

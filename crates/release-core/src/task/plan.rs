@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 /// What a delete would do from here: the steps in their order. Empty when the delete has nothing left to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Plan {
     /// The action.
     pub action: Action,
@@ -17,6 +18,7 @@ pub struct Plan {
 /// A step of a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct PlannedStep {
     /// What will be done.
     pub step: Step,

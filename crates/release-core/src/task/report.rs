@@ -77,7 +77,7 @@ impl ReleaseTask {
             self.confirmed = self.wanted.clone();
             self.reachable = self.confirmed.routing.owners();
         }
-        let next = match (self.state.clone(), report) {
+        let next = match (core::mem::replace(&mut self.state, State::Running), report) {
             (State::Deploying, _) => State::Running,
             (State::Preparing { action, resume }, _) => {
                 self.want(Routing::exclusive(action.survivor()));

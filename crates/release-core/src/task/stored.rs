@@ -3,7 +3,7 @@
 use super::state::{Resume, State};
 use super::{ReleaseSpec, ReleaseTask};
 use crate::law::{self, Broken};
-use crate::{Action, Note, NumberedRouting, Owners, ReleaseKey, Routing, Service, VersionLabel, Witnesses};
+use crate::{Action, Generation, Note, NumberedRouting, Owners, ReleaseKey, Routing, Service, VersionLabel, Witnesses};
 
 /// A task as it is stored: `{"v1": {..}}`, readable in any format that serde writes.
 ///
@@ -96,6 +96,9 @@ pub enum StoredError {
     },
 }
 
+/// No task lives for that many commands, and one that did still has room for as many more.
+const MOST_GENERATIONS: Generation = Generation::new(u64::MAX / 2);
+
 impl TryFrom<StoredTask> for ReleaseTask {
     type Error = StoredError;
 
@@ -104,6 +107,9 @@ impl TryFrom<StoredTask> for ReleaseTask {
         let contradiction = |what| StoredError::Contradiction { key: task.key().clone(), what };
         if task.spec.original == task.spec.grayscale {
             return Err(contradiction("the two versions have the same label"));
+        }
+        if task.wanted.generation > MOST_GENERATIONS {
+            return Err(contradiction("its generation is higher than any task's ever gets"));
         }
         if task.failure.is_some() && task.due().is_none() {
             return Err(contradiction("a failure, but no step is due"));

@@ -1,0 +1,45 @@
+//! Pauses between failures.
+
+use crate::Settings;
+use std::time::Duration;
+
+/// Growing pauses with jitter, so that tasks which failed together don't try again together.
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { first: settings.first_pause, longest: settings.longest_pause, next: settings.first_pause }
+    }
+
+    /// The next pause: between half and all of what it has grown to.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let full = self.next.min(self.longest);
+        self.next = full.saturating_mul(2);
+        full.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Starts anew, after a success.
+    pub(crate) fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_start_anew() {
+        let mut backoff = Backoff::new(&Settings::default());
+        for full in [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000] {
+            let (pause, full) = (backoff.pause(), Duration::from_millis(full));
+            assert!(full / 2 <= pause && pause <= full, "{pause:?} for {full:?}");
+        }
+        backoff.reset();
+        assert!(backoff.pause() <= Duration::from_millis(100));
+    }
+}

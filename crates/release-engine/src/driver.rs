@@ -1,0 +1,157 @@
+//! Drives one task until there is nothing to do for it.
+
+use crate::backoff::Backoff;
+use crate::inner::Inner;
+use crate::registry::Newest;
+use crate::{Event, Mesh, ReplaceError, Store, StoreError, Stored};
+use release_core::{Change, ReleaseKey, Report, Step};
+use std::any::Any;
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::time::{sleep, timeout};
+
+/// Takes the steps of a task, one after the other, until there is none to take or the engine is shut down.
+pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: ReleaseKey, mut newest: Newest) {
+    let shutdown = inner.shutdown.clone();
+    let mut backoff = Backoff::new(&inner.settings);
+    // Another process may have moved the task on: what is known may be old at the start and after each pause.
+    let mut stale = true;
+    // The step that did not succeed the last time. The pauses grow while it is the same.
+    let mut failing: Option<Step> = None;
+    loop {
+        if stale {
+            match reload(&inner, &key).await {
+                Ok(true) => stale = false,
+                Ok(false) => return inner.registry.forget(&key),
+                Err(error) => {
+                    tracing::warn!(release = %key, %error, "a release could not be loaded and is tried again");
+                    tokio::select! { () = shutdown.cancelled() => return, () = sleep(backoff.pause()) => continue }
+                }
+            }
+        }
+        let stored = Arc::clone(&newest.borrow_and_update());
+        let Some(step) = stored.record.task.next_step() else {
+            if inner.registry.release(&key, &newest) {
+                return;
+            }
+            continue;
+        };
+        if failing.as_ref() != Some(&step) {
+            backoff.reset();
+        }
+        let report = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            () = superseded(&mut newest, &step) => continue,
+            report = attempt(&inner, &stored, &step) => report,
+        };
+        let stored = Arc::clone(&newest.borrow_and_update());
+        let tried = take_in(&inner, &stored, report).await;
+        (stale, failing) = match tried {
+            Tried::Moved => (false, None),
+            Tried::Lost => (true, None),
+            Tried::Failed => {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return,
+                    () = superseded(&mut newest, &step) => {}
+                    () = sleep(backoff.pause()) => {}
+                }
+                (true, Some(step))
+            }
+        };
+    }
+}
+
+/// What came of a try to take a step.
+enum Tried {
+    /// The task moved on.
+    Moved,
+    /// Somebody else moved the task on.
+    Lost,
+    /// The step, or storing what came of it, is to be tried again after a pause.
+    Failed,
+}
+
+/// Makes known what is in the store. `false` if there is nothing any more.
+async fn reload<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey) -> Result<bool, StoreError> {
+    let stored = inner.store.load(key).await?;
+    Ok(stored.map(|stored| inner.announce(&Arc::new(stored))).is_some())
+}
+
+/// Returns as soon as `step` is not the one to take any more.
+async fn superseded(newest: &mut Newest, step: &Step) {
+    while newest.changed().await.is_ok() {
+        if newest.borrow_and_update().record.task.next_step().as_ref() != Some(step) {
+            return;
+        }
+    }
+    pending::<()>().await;
+}
+
+/// Has the mesh perform a step, and makes sure that there is an answer, and that it answers this step.
+async fn attempt<S: Store, M: Mesh>(inner: &Inner<S, M>, stored: &Stored, step: &Step) -> Report {
+    let limit = inner.settings.step_limit;
+    let performed = caught(inner.mesh.perform(stored.record.task.spec(), step));
+    match timeout(limit, performed).await {
+        Ok(Ok(report)) if report.step() == step.kind() && report.generation() == step.generation() => report,
+        Ok(Ok(report)) => {
+            step.failed(format!("the mesh adapter answered another step ({}, {})", report.step(), report.generation()))
+        }
+        Ok(Err(panic)) => step.failed(format!("the mesh adapter panicked: {panic}")),
+        Err(_) => step.failed(format!("no answer within {} s; started over", limit.as_secs_f64())),
+    }
+}
+
+/// Takes in what came of a step, and stores the task if that changed it.
+async fn take_in<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, stored: &Stored, report: Report) -> Tried {
+    let (mut record, from) = (stored.record.clone(), stored.record.task.phase());
+    let key = record.task.key().clone();
+    let failed = if let Report::Failed { step, reason, .. } = &report {
+        tracing::warn!(release = %key, %step, %reason, "a step did not succeed and is tried again");
+        (inner.settings.observer)(Event::Failed { key: &key, step: *step, reason: reason.as_str() });
+        true
+    } else {
+        false
+    };
+    let again = if failed { Tried::Failed } else { Tried::Moved };
+    match record.task.report(report) {
+        Ok(Change::Changed) => {}
+        // The same failure as before is in the store already; a late answer is none.
+        Ok(Change::Unchanged) => return again,
+        Err(unexpected) => {
+            tracing::error!(release = %key, %unexpected, "a report can't be true");
+            return Tried::Failed;
+        }
+    }
+    if record.task.phase().is_closed() {
+        record.closed = Some((inner.settings.now)());
+    }
+    match inner.replace(record, stored.revision, from).await {
+        Ok(_) => again,
+        Err(ReplaceError::Lost) => Tried::Lost,
+        Err(ReplaceError::Store(error)) => {
+            tracing::warn!(release = %key, %error, "what came of a step could not be stored; it is taken again");
+            Tried::Failed
+        }
+    }
+}
+
+/// Turns a panic of a future into an error with its message.
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panic) => Poll::Ready(Err(message(&*panic))),
+    })
+    .await
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}

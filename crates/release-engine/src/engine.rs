@@ -1,0 +1,206 @@
+//! The engine, as its users see it.
+
+use crate::backoff::Backoff;
+use crate::inner::Inner;
+use crate::registry::Registry;
+use crate::{CreateError, EngineError, Mesh, Record, ReplaceError, Settings, Store, StoreError, Stored};
+use release_core::{Action, Change, Command, Error, MeshId, Mode, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Drives release tasks to their end. Cheap to clone; all clones are the same engine.
+///
+/// **Calling contract.** [`start`](Self::start) one engine per store and process. A method that answers `Ok` has stored
+/// what it promises. Futures of this type may be dropped: what was accepted goes on. Before the process ends, call
+/// [`shutdown`](Self::shutdown); nothing is lost without it.
+///
+/// Everything runs on the tokio runtime in which `start` was called, one task per release that has a step to take: a
+/// release that waits, and a caller that waits for it, cost nothing but memory.
+pub struct Engine<S, M>(Arc<Inner<S, M>>);
+
+impl<S, M> Clone for Engine<S, M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Store, M: Mesh> Engine<S, M> {
+    /// Starts an engine, and takes up again every task in the store that is not closed.
+    pub async fn start(store: S, mesh: M, settings: Settings) -> Result<Self, StoreError> {
+        let inner = Arc::new(Inner {
+            store,
+            mesh,
+            settings,
+            registry: Registry::default(),
+            tracker: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            doubt: Notify::new(),
+        });
+        let found = inner.find_undriven().await?;
+        let tasks: Vec<ReleaseTask> = found.iter().map(|stored| stored.record.task.clone()).collect();
+        tracing::info!(unclosed = tasks.len(), "the engine starts");
+        inner.mesh.restore(&tasks).await;
+        for stored in &found {
+            inner.announce(stored);
+        }
+        inner.tracker.spawn(resolve_doubts(Arc::clone(&inner)));
+        Ok(Self(inner))
+    }
+
+    /// Creates a task; `metadata` is kept with it. The engine then makes sure that its grayscale version is ready.
+    pub async fn create(&self, spec: ReleaseSpec, metadata: serde_json::Value) -> Result<Arc<Stored>, EngineError> {
+        self.is_open()?;
+        let task = ReleaseTask::new(spec)?;
+        let record = Record { task, metadata, created: (self.0.settings.now)(), closed: None };
+        self.0.create(record).await.map_err(|error| match error {
+            CreateError::Refused(error) => error.into(),
+            CreateError::Store(error) => error.into(),
+        })
+    }
+
+    /// The task of that key, with its metadata; closed ones too, as long as the store keeps them.
+    pub async fn get(&self, key: &ReleaseKey) -> Result<Stored, EngineError> {
+        self.0.load(key).await
+    }
+
+    /// All tasks of a mesh, closed ones too, by namespace and id.
+    pub async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, EngineError> {
+        Ok(self.0.store.list(mesh).await?)
+    }
+
+    /// All tasks that are not closed. For metrics: it reads each of them.
+    pub async fn unclosed(&self) -> Result<Vec<Stored>, EngineError> {
+        let mut found = Vec::new();
+        for key in self.0.store.unclosed().await? {
+            found.extend(self.0.store.load(&key).await?);
+        }
+        Ok(found)
+    }
+
+    /// What a delete would do: see [`ReleaseTask::plan`].
+    pub async fn plan(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Plan, EngineError> {
+        let record = self.0.load(key).await?.record;
+        record.task.plan(action, mode).map_err(|error| EngineError::Refused { error, closed: record.closed })
+    }
+
+    /// Records a command and returns; what it asks for is then done in the background.
+    pub async fn command(&self, key: &ReleaseKey, command: Command) -> Result<Arc<Stored>, EngineError> {
+        self.0.modify(key, |record| record.task.command(command.clone())).await
+    }
+
+    /// Changes the metadata of a task that is not closed.
+    pub async fn update(
+        &self,
+        key: &ReleaseKey,
+        mut change: impl FnMut(&mut serde_json::Value) + Send,
+    ) -> Result<Arc<Stored>, EngineError> {
+        self.0
+            .modify(key, |record| {
+                if let Phase::Closed(action) = record.task.phase() {
+                    return Err(Error::Closed { key: Box::new(key.clone()), action });
+                }
+                let before = record.metadata.clone();
+                change(&mut record.metadata);
+                Ok(if record.metadata == before { Change::Unchanged } else { Change::Changed })
+            })
+            .await
+    }
+
+    /// Records a cancel or an end, and waits until the task is closed by it.
+    ///
+    /// When [`Settings::wait`] is over, or the engine is shut down, the answer is [`EngineError::NotFinished`], and the
+    /// takeover goes on. When a cancel overtakes an end that is waiting here, the end is refused as if it had come later.
+    pub async fn delete(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Arc<Stored>, EngineError> {
+        let deadline = Instant::now() + self.0.settings.wait;
+        let mut stored = self.command(key, Command::Delete(action, mode)).await?;
+        loop {
+            let Some(mut newest) = self.0.announce(&stored) else {
+                // Nobody drives it: it was closed or reopened, or removed, or its driver ended in a shutdown.
+                return closed_by(action, &stored)?.ok_or_else(|| not_finished(action, &stored));
+            };
+            loop {
+                stored = Arc::clone(&newest.borrow_and_update());
+                if let Some(stored) = closed_by(action, &stored)? {
+                    return Ok(stored);
+                }
+                tokio::select! {
+                    biased;
+                    changed = newest.changed() => if changed.is_err() { break },
+                    () = self.0.shutdown.cancelled() => return Err(not_finished(action, &stored)),
+                    () = sleep_until(deadline) => return Err(not_finished(action, &stored)),
+                }
+            }
+            stored = Arc::new(self.0.load(key).await?);
+        }
+    }
+
+    /// Removes a closed task from the store, before the store drops it by itself. A task that is not closed stays.
+    pub async fn forget(&self, key: &ReleaseKey) -> Result<bool, EngineError> {
+        let stored = self.0.load(key).await?;
+        if !stored.record.task.phase().is_closed() {
+            return Ok(false);
+        }
+        match self.0.store.remove(key, stored.revision).await {
+            // A closed task never changes: whoever was faster removed it.
+            Ok(()) | Err(ReplaceError::Lost) => Ok(true),
+            Err(ReplaceError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Stops: no more commands are taken, callers that wait are answered, and steps under way are dropped; the next start
+    /// takes them up again. Returns whether all of that was done within `limit`.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        self.0.shutdown.cancel();
+        self.0.tracker.close();
+        timeout(limit, self.0.tracker.wait()).await.is_ok()
+    }
+
+    fn is_open(&self) -> Result<(), EngineError> {
+        if self.0.shutdown.is_cancelled() { Err(EngineError::ShutDown) } else { Ok(()) }
+    }
+}
+
+/// The task, if it was closed by `action`; an error, if it never will be.
+fn closed_by(action: Action, stored: &Arc<Stored>) -> Result<Option<Arc<Stored>>, EngineError> {
+    let record = &stored.record;
+    match record.task.phase() {
+        Phase::Closed(by) if by == action => Ok(Some(Arc::clone(stored))),
+        Phase::Closing(by, _) if by == action => Ok(None),
+        // Another action is under way, or none: the answer is what the same delete would get now.
+        _ => match record.task.clone().command(Command::Delete(action, Mode::Perform)) {
+            Ok(_) => Err(EngineError::Reopened { action }),
+            Err(error) => Err(EngineError::Refused { error, closed: record.closed }),
+        },
+    }
+}
+
+fn not_finished(action: Action, stored: &Stored) -> EngineError {
+    let task = &stored.record.task;
+    EngineError::NotFinished { action, phase: task.phase(), failure: task.failure() }
+}
+
+/// After a write that may have happened although it failed, looks for tasks that nobody drives, until the store answers.
+async fn resolve_doubts<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>) {
+    let stop = inner.shutdown.clone();
+    let work = async {
+        loop {
+            inner.doubt.notified().await;
+            let mut backoff = Backoff::new(&inner.settings);
+            let found = loop {
+                sleep(backoff.pause()).await;
+                match inner.find_undriven().await {
+                    Ok(found) => break found,
+                    Err(error) => tracing::warn!(%error, "the store still fails"),
+                }
+            };
+            for stored in &found {
+                inner.announce(stored);
+            }
+        }
+    };
+    let _: Option<()> = stop.run_until_cancelled(work).await;
+}

@@ -1,0 +1,42 @@
+//! How patient the engine is.
+
+use crate::{Observer, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How patient the engine is. All durations are measured by tokio's clock.
+///
+/// ```
+/// use release_engine::Settings;
+/// use std::time::Duration;
+///
+/// let settings = Settings { wait: Duration::from_secs(5), ..Settings::default() };
+/// ```
+#[derive(Clone)]
+pub struct Settings {
+    /// How long [`Engine::delete`](crate::Engine::delete) waits for the task to be closed. 30 s.
+    pub wait: Duration,
+    /// How long a step may go without an answer before it is started over. 30 s.
+    pub step_limit: Duration,
+    /// The pause after a first failure; it doubles with every further one. 100 ms.
+    pub first_pause: Duration,
+    /// The longest pause after a failure. 30 s.
+    pub longest_pause: Duration,
+    /// The clock for when a task was created and closed. The system's.
+    pub now: fn() -> Timestamp,
+    /// Who is told what happens. Nobody.
+    pub observer: Observer,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_secs(30),
+            step_limit: Duration::from_secs(30),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(30),
+            now: Timestamp::now,
+            observer: Arc::new(|_| ()),
+        }
+    }
+}

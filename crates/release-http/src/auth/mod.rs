@@ -1,0 +1,100 @@
+//! Who is calling, and which meshes that caller may touch.
+
+#[cfg(feature = "aksk")]
+mod aksk;
+mod token;
+
+#[cfg(feature = "aksk")]
+pub use aksk::AkSk;
+pub use token::Tokens;
+
+use http::request::Parts;
+use release_core::MeshId;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+/// Checks the credentials of a request.
+///
+/// Two of them make a pair that takes either kind of credentials: `(tokens, aksk)`.
+pub trait Authenticate: Send + Sync {
+    /// Who is calling.
+    ///
+    /// `body` is the whole body, already under the limit: a signature covers it.
+    fn authenticate(&self, head: &Parts, body: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send;
+}
+
+/// A caller whose credentials are right, and the meshes it may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    meshes: Option<Arc<BTreeSet<MeshId>>>,
+}
+
+impl Caller {
+    /// May touch every mesh.
+    pub fn of_every_mesh() -> Self {
+        Self { meshes: None }
+    }
+
+    /// May touch these meshes.
+    ///
+    /// ```
+    /// use release_http::Caller;
+    ///
+    /// let caller = Caller::of_meshes(["mesh-1".parse()?]);
+    /// assert!(caller.may_touch(&"mesh-1".parse()?));
+    /// assert!(!caller.may_touch(&"mesh-2".parse()?));
+    /// # Ok::<(), release_core::ParseError>(())
+    /// ```
+    pub fn of_meshes(meshes: impl IntoIterator<Item = MeshId>) -> Self {
+        Self { meshes: Some(Arc::new(meshes.into_iter().collect())) }
+    }
+
+    /// Whether the caller may touch `mesh`: 403 if not.
+    pub fn may_touch(&self, mesh: &MeshId) -> bool {
+        self.meshes.as_ref().is_none_or(|meshes| meshes.contains(mesh))
+    }
+}
+
+/// Why a caller is not let in: 401. The texts reach the caller, so they hold nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// There are no credentials of this kind; what would be one.
+    Missing(Cow<'static, str>),
+    /// There are, and they are wrong; a sentence that says why and what to do.
+    Wrong(Cow<'static, str>),
+}
+
+impl Denied {
+    /// What the caller is told.
+    pub(crate) fn into_sentence(self) -> Cow<'static, str> {
+        match self {
+            Self::Missing(what) => format!("The request has no credentials: {what}.").into(),
+            Self::Wrong(why) => why,
+        }
+    }
+}
+
+/// Lets everybody touch everything: for tests, and where something in front has checked the caller already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unauthenticated;
+
+impl Authenticate for Unauthenticated {
+    fn authenticate(&self, _: &Parts, _: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send {
+        ready(Ok(Caller::of_every_mesh()))
+    }
+}
+
+/// Either kind of credentials. The second is asked only when there are none of the first kind: wrong ones are wrong.
+impl<A: Authenticate, B: Authenticate> Authenticate for (A, B) {
+    async fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
+        match self.0.authenticate(head, body).await {
+            Err(Denied::Missing(first)) => match self.1.authenticate(head, body).await {
+                Err(Denied::Missing(second)) => Err(Denied::Missing(format!("{first}, or {second}").into())),
+                other => other,
+            },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What must hold for every input, as functions that tests and fuzz targets call. `Err` says what does not hold.
+
+use crate::testkit::{Memory, Signer, block_on};
+use crate::{AkSk, Body, Caller, Codes, OPENAPI, ReleaseService, Tokens, Unauthenticated};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// Any bytes, read as the text of a request, get one of the answers that the OpenAPI document lists.
+///
+/// The text is like HTTP/1.1: `METHOD target`, lines of `name: value`, an empty line, the body. What no HTTP library would
+/// let through is left out.
+pub fn any_request_gets_a_documented_answer(text: &[u8]) -> Result<(), String> {
+    let Some(request) = read_request(text) else { return Ok(()) };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    for codes in [Codes::Newer, Codes::Older] {
+        for service in [filled(Memory::default()), filled(Memory::stalled())] {
+            let service = service.codes(codes).body_limit(512);
+            let response = block_on(service.answer(request.clone()));
+            answer_is_documented(&method, &path, codes, response)?;
+        }
+    }
+    Ok(())
+}
+
+/// Any `Authorization` on a request that was signed with another one keeps the caller out.
+///
+/// Spaces around the commas are the only thing about the right one that may change.
+pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<(), String> {
+    let Ok(given) = HeaderValue::from_bytes(value) else { return Ok(()) };
+    let mut request = Request::delete("/v2/meshes/mesh-1/namespaces/shop/releases/r9?action=cancel");
+    request = request.header("content-type", "application/json").header("host", "releases.example");
+    let mut request = request.body(String::new()).map_err(|error| error.to_string())?;
+    let signer = Signer { access: "access", secret: "the-secret-key" };
+    signer.sign(&mut request, "20260102T030405Z", &["content-type"]);
+    let right = request.headers().get("authorization").cloned().ok_or("not signed")?;
+    request.headers_mut().insert("authorization", given.clone());
+
+    let aksk = AkSk::new(|| 1_767_323_045).key(signer.access, signer.secret, Caller::of_every_mesh());
+    let service = ReleaseService::new(Memory::default(), (Tokens::new([("a-token", Caller::of_every_mesh())]), aksk));
+    let response = block_on(service.answer(request));
+    let same = without_spaces(&given) == without_spaces(&right);
+    match (response.status().as_u16(), same) {
+        (404, true) | (401, false) => {}
+        (401, true) if given != right => {}
+        (status, _) => return Err(format!("{given:?} got {status}")),
+    }
+    let body = text_of(response);
+    if body.contains(signer.secret) || body.contains("a-token") {
+        return Err(format!("{given:?}: the answer shows a secret: {body}"));
+    }
+    Ok(())
+}
+
+/// Any body of a create gets a documented answer, and what is created is what was asked for.
+pub fn any_create_body_is_understood_or_refused(body: &[u8]) -> Result<(), String> {
+    let path = "/v2/meshes/mesh-1/namespaces/shop/releases";
+    let request = Request::post(path).header("content-type", "application/json");
+    let request = request.body(Body::from(body.to_vec())).map_err(|error| error.to_string())?;
+    let service = ReleaseService::new(Memory::default(), Unauthenticated);
+    let (head, created) = block_on(service.answer(request)).into_parts();
+    let created = text_of(Response::new(created));
+    if head.status == 201 {
+        let asked: Value = serde_json::from_slice(body).map_err(|error| format!("not JSON, yet created: {error}"))?;
+        let got: Value = serde_json::from_str(&created).map_err(|error| error.to_string())?;
+        let same = |pointer: &str| asked.pointer(pointer) == got.pointer(pointer);
+        for pointer in ["/metadata/name", "/spec/serviceName", "/spec/version", "/spec/originalVersion"] {
+            if !same(pointer) {
+                return Err(format!("{pointer} of {asked} became {got}"));
+            }
+        }
+    }
+    let response = Response::from_parts(head, Body::from(created));
+    answer_is_documented(&Method::POST, path, Codes::Newer, response)
+}
+
+/// Whether the OpenAPI document lists this answer to a request of that method and path, and its body, codes and headers
+/// are as they should be.
+pub fn answer_is_documented(method: &Method, path: &str, codes: Codes, response: Response<Body>) -> Result<(), String> {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let body = text_of(response);
+    let complaint = |what: &str| Err(format!("{method} {path}: {status} {body}: {what}"));
+    if !documented_statuses(method, path).iter().any(|listed| *listed == status.to_string()) {
+        return complaint("the status is not listed");
+    }
+    if headers.get("x-request-id").is_none_or(|id| id.is_empty() || id.len() > 64) {
+        return complaint("no X-Request-Id");
+    }
+    if status < 300 {
+        return if method == Method::DELETE && !body.is_empty() { complaint("not empty") } else { Ok(()) };
+    }
+    let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
+    let field = |name: &str| parsed.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (code, message) = (field("errorCode"), field("errorMsg"));
+    let as_published =
+        published(status, codes).is_some_and(|(right, start)| code == right && message.starts_with(start));
+    if !as_published || headers.get("content-type").is_none_or(|kind| kind != "application/json") {
+        return complaint("the code or the message is not the published one");
+    }
+    if message.chars().any(char::is_control) || message.len() > 4096 {
+        return complaint("the message is not printable or very long");
+    }
+    if status == 405 && headers.get("allow").is_none() || status == 401 && headers.get("www-authenticate").is_none() {
+        return complaint("a header is missing");
+    }
+    Ok(())
+}
+
+/// The published code and message of a status: the contract's table once more, apart from the code under test.
+fn published(status: u16, codes: Codes) -> Option<(&'static str, &'static str)> {
+    let (newer, older, message) = match status {
+        400 | 405 | 413 => ("ASM.01010001", "ASM.01400001", "Invalid request. "),
+        401 => ("ASM.01000001", "ASM.01401001", ""),
+        403 => ("ASM.01000002", "ASM.01403001", "Forbidden. "),
+        404 => ("ASM.01010002", "ASM.01404001", "Resource not found. "),
+        409 => ("ASM.01010003", "ASM.01409001", "The resource already exists. "),
+        429 => ("none", "ASM.01429001", "Resource locked by other requests. "),
+        500 => ("ASM.01040001", "ASM.01500001", "Internal error. "),
+        _ => return None,
+    };
+    let code = if codes == Codes::Newer { newer } else { older };
+    Some((code, message))
+}
+
+/// The statuses that the OpenAPI document lists for a request, found by comparing the path with its templates.
+pub fn documented_statuses(method: &Method, path: &str) -> Vec<String> {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| serde_json::from_str(OPENAPI).unwrap_or_default());
+    let template = document.get("paths").and_then(Value::as_object).into_iter().flatten().find(|(template, _)| {
+        let (template, path) = (template.split('/'), path.split('/'));
+        template.clone().count() == path.clone().count()
+            && template.zip(path).all(|(template, segment)| template.starts_with('{') || template == segment)
+    });
+    let operation = template.and_then(|(_, item)| item.get(method.as_str().to_ascii_lowercase()));
+    let responses = match (template, operation) {
+        (_, Some(operation)) if method.as_str() == method.as_str().to_ascii_uppercase() => operation.get("responses"),
+        (Some(_), _) => return vec!["405".into()],
+        (None, _) => return vec!["404".into()],
+    };
+    responses.and_then(Value::as_object).into_iter().flatten().map(|(status, _)| status.clone()).collect()
+}
+
+/// The text of a response's body.
+pub fn text_of(response: Response<Body>) -> String {
+    let Ok(body) = block_on(response.into_body().collect());
+    String::from_utf8_lossy(&body.to_bytes()).into_owned()
+}
+
+/// With one task, `mesh-1/shop/r1`.
+fn filled(memory: Memory) -> ReleaseService<Memory, Unauthenticated> {
+    let service = ReleaseService::new(memory, Unauthenticated);
+    let body = r#"{"metadata":{"name":"cart-v2"},"spec":{"serviceName":"cart","originalVersion":"v1","version":"v2"}}"#;
+    let mut request = Request::new(body.to_owned());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static("/v2/meshes/mesh-1/namespaces/shop/releases");
+    request.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    let _ = block_on(service.answer(request));
+    service
+}
+
+fn read_request(text: &[u8]) -> Option<Request<Body>> {
+    let (head, body) = match text.windows(2).position(|pair| pair == b"\n\n") {
+        Some(end) => (text.get(..end)?, text.get(end + 2..)?),
+        None => (text, &[][..]),
+    };
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let first = lines.next()?;
+    let space = first.iter().position(|byte| *byte == b' ')?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(line.get(..colon)?).ok()?;
+        headers.append(name, HeaderValue::from_bytes(line.get(colon + 1..)?.trim_ascii()).ok()?);
+    }
+    let mut request = Request::new(Body::from(body.to_vec()));
+    *request.method_mut() = Method::from_bytes(first.get(..space)?).ok()?;
+    *request.uri_mut() = Uri::try_from(first.get(space + 1..)?).ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+fn without_spaces(value: &HeaderValue) -> Vec<u8> {
+    value.as_bytes().iter().copied().filter(|byte| *byte != b' ').collect()
+}

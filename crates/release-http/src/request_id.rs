@@ -1,0 +1,72 @@
+//! `X-Request-Id`: the caller's where it is well formed, else a new one.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The header's name.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes request ids that do not repeat: a random number for each source, then a count.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    source: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        // The standard library's hasher is keyed from the system's randomness.
+        Self { source: RandomState::new().hash_one("release-http"), count: AtomicU64::new(0) }
+    }
+
+    /// The id for the answer: the caller's if there is exactly one and it has 1 to 64 ASCII letters, digits, `-`, `_` or
+    /// `.`; else a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        let mut given = headers.get_all(X_REQUEST_ID).iter();
+        match (given.next(), given.next()) {
+            (Some(id), None) if is_well_formed(id.as_bytes()) => id.clone(),
+            _ => self.next(),
+        }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let id = format!("{:016x}{:016x}", self.source, self.count.fetch_add(1, Ordering::Relaxed));
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+    }
+}
+
+fn is_well_formed(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(ids: &[&str]) -> HeaderMap {
+        ids.iter().map(|id| (X_REQUEST_ID, HeaderValue::from_str(id).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_well_formed_id_is_taken_over() {
+        let ids = RequestIds::new();
+        for id in ["a", "3f2a-Ab_c.9", &"x".repeat(64)] {
+            assert_eq!(ids.of(&headers(&[id])), id);
+        }
+    }
+
+    #[test]
+    fn any_other_gives_a_new_one_each_time() {
+        let ids = RequestIds::new();
+        let mut seen = std::collections::HashSet::new();
+        for given in [&[][..], &[""], &["a b"], &["a,b"], &[&"x".repeat(65)], &["a", "b"], &["a", "a"]] {
+            let id = ids.of(&headers(given));
+            assert!(is_well_formed(id.as_bytes()) && id.len() == 32, "{id:?}");
+            assert!(seen.insert(id), "repeated");
+        }
+        let other = RequestIds::new().of(&headers(&[]));
+        assert!(!seen.contains(&other), "two sources gave the same id");
+    }
+}

@@ -1,0 +1,193 @@
+//! A request in, a response out.
+
+use crate::auth::Authenticate;
+use crate::request_id::{RequestIds, X_REQUEST_ID};
+use crate::respond::{Answer, Body};
+use crate::{Api, Call, Codes, Problem, ProblemKind, parse};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The API as a service: requests in, documented answers out.
+///
+/// It is a [`tower_service::Service`] that never fails, so it mounts in any router that takes one; without tower,
+/// [`answer`](Self::answer) is all there is. Cloning is cheap and shares everything.
+///
+/// ```
+/// use release_http::{ReleaseService, Unauthenticated, testkit::Memory};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+///
+/// let service = ReleaseService::new(Memory::default(), Unauthenticated);
+/// let request = http::Request::delete("/v2/meshes/mesh-1/namespaces/shop/releases/3f2a?action=cancel")
+///     .header("content-type", "application/json")
+///     .body(String::new())?;
+/// let response = service.answer(request).await;
+/// assert_eq!(response.status(), 404);
+/// assert!(response.headers().contains_key("x-request-id"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ReleaseService<A, U> {
+    shared: Arc<Shared<A, U>>,
+    codes: Codes,
+    body_limit: usize,
+}
+
+struct Shared<A, U> {
+    api: A,
+    authenticate: U,
+    request_ids: RequestIds,
+}
+
+impl<A: Api, U: Authenticate> ReleaseService<A, U> {
+    /// Serves `api` to the callers that `authenticate` lets in, with the newer error codes and a body limit of 64 KiB.
+    pub fn new(api: A, authenticate: U) -> Self {
+        let request_ids = RequestIds::new();
+        Self { shared: Arc::new(Shared { api, authenticate, request_ids }), codes: Codes::Newer, body_limit: 64 * 1024 }
+    }
+
+    /// Which generation of error codes to use.
+    #[must_use]
+    pub fn codes(mut self, codes: Codes) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// The longest body that is read, in bytes: 413 beyond.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Answers a request. Every answer is one that the OpenAPI document lists.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let request_id = self.shared.request_ids.of(request.headers());
+        let outcome = self.outcome(request).await;
+        self.respond(outcome, request_id)
+    }
+
+    fn respond(&self, outcome: Result<Answer, Problem>, request_id: HeaderValue) -> Response<Body> {
+        let mut response = match outcome {
+            Ok(answer) => answer.into_response(self.codes),
+            Err(problem) => problem.into_response(self.codes),
+        };
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
+        response
+    }
+
+    /// The order of the checks, which the crate's documentation promises.
+    async fn outcome<B>(&self, request: Request<B>) -> Result<Answer, Problem>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let route = parse::route(&head.method, head.uri.path())?;
+        let body = collect(body, self.body_limit).await?;
+        let caller = self.shared.authenticate.authenticate(&head, &body).await;
+        let caller = caller.map_err(|denied| Problem::new(ProblemKind::Unauthenticated, denied.into_sentence()))?;
+        let mesh = parse::mesh(&route)?;
+        if !caller.may_touch(&mesh) {
+            let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
+            return Err(Problem::new(ProblemKind::Forbidden, detail));
+        }
+        let call = parse::call(&route, mesh, &head, &body)?;
+        self.carry_out(call).await
+    }
+
+    async fn carry_out(&self, call: Call) -> Result<Answer, Problem> {
+        let (api, operation) = (&self.shared.api, call.operation());
+        let outcome = match call {
+            Call::Delete(key, action) => api.delete(key, action).await.map(|()| Answer::Done),
+            Call::Get(key) => api.get(key).await.map(Answer::Release),
+            Call::Update(key, image) => api.update(key, image).await.map(Answer::Release),
+            Call::Create(release) => api.create(release).await.map(Answer::Created),
+            Call::List(mesh) => api.list(mesh).await.map(Answer::List),
+            Call::SetPolicy(key, routing) => api.set_policy(key, routing).await.map(Answer::Release),
+            Call::Reopen(key) => api.reopen(key).await.map(Answer::Release),
+            Call::Preview(key, action) => api.preview(key, action).await.map(Answer::Plan),
+        };
+        outcome.map_err(|failure| Problem::of_failure(operation, failure))
+    }
+}
+
+/// The whole body, unless it is, or says it is, over the limit.
+async fn collect<B>(body: B, limit: usize) -> Result<Bytes, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let too_large = || {
+        Problem::new(ProblemKind::TooLarge, format!("The body is longer than the limit of {limit} bytes: send less."))
+    };
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > limit.try_into().unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Problem::invalid("The body ended before it was complete: send the request again.")),
+    }
+}
+
+impl<A, U, B> tower_service::Service<Request<B>> for ReleaseService<A, U>
+where
+    A: Api + 'static,
+    U: Authenticate + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // As `answer` does, without a future within a future: each holds the request once more.
+        let service = self.clone();
+        let request_id = self.shared.request_ids.of(request.headers());
+        Box::pin(async move {
+            let outcome = service.outcome(request).await;
+            Ok(service.respond(outcome, request_id))
+        })
+    }
+}
+
+impl<A, U> Clone for ReleaseService<A, U> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), codes: self.codes, body_limit: self.body_limit }
+    }
+}
+
+impl<A, U: fmt::Debug> fmt::Debug for ReleaseService<A, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReleaseService")
+            .field("authenticate", &self.shared.authenticate)
+            .field("codes", &self.codes)
+            .field("body_limit", &self.body_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! The properties that the fuzz targets call, on generated input and on the fuzzers' seeds.
+
+use crate::support::{CREATE, RELEASES};
+use http::{Method, Request, Response};
+use proptest::prelude::*;
+use release_core::{Action, ReleaseKey};
+use release_http::{Body, Call, Codes, properties};
+use std::path::Path;
+
+fn holds(result: Result<(), String>) -> Result<(), TestCaseError> {
+    result.map_err(TestCaseError::fail)
+}
+
+/// Text that is nearly a request: each part is mostly right and sometimes anything.
+fn nearly_a_request() -> impl Strategy<Value = Vec<u8>> {
+    let method = prop_oneof![8 => prop::sample::select(vec!["DELETE", "GET", "PUT", "POST"]).prop_map(String::from), 1 => "[A-Za-z]{1,7}"];
+    let segment = prop_oneof![
+        8 => prop::sample::select(vec![
+            "v2", "meshes", "mesh-1", "namespaces", "shop", "releases", "r1", "plan", "policy", "reopen", "%72%31", "",
+        ]).prop_map(String::from),
+        1 => "[!-~]{0,5}",
+    ];
+    let right = prop::sample::select(vec![
+        "/v2/meshes/mesh-1/releases",
+        RELEASES,
+        "/v2/meshes/mesh-1/namespaces/shop/releases/r1",
+        "/v2/meshes/mesh-1/namespaces/shop/releases/r1/plan",
+        "/v2/meshes/mesh-1/namespaces/shop/releases/r1/policy",
+        "/v2/meshes/mesh-1/namespaces/shop/releases/r1/reopen",
+        "/v2/meshes/m%zz/releases",
+    ])
+    .prop_map(String::from);
+    let path = prop_oneof![
+        4 => right,
+        1 => prop::collection::vec(segment, 0..9).prop_map(|segments| format!("/{}", segments.join("/"))),
+    ];
+    let query = prop::sample::select(vec![
+        "",
+        "",
+        "?action=cancel",
+        "?action=end",
+        "?action=x",
+        "?action=end&action=end",
+        "?a=%f",
+    ]);
+    let kind = prop::sample::select(vec![
+        "Content-Type: application/json\n",
+        "Content-Type: application/json\n",
+        "content-type: text/plain\n",
+        "",
+        "Content-Type: application/json; charset=UTF-8\nX-Request-Id: a b\n",
+    ]);
+    let body = prop_oneof![
+        Just(String::new()),
+        Just("{}".into()),
+        Just(CREATE.into()),
+        Just(r#"{"weighted":{"grayscale":5}}"#.into()),
+        Just(r#"{"spec":{"imageVersion":"1"}}"#.into()),
+        ".{0,40}",
+        "[{}\\[\\]\":,a-z0-9]{0,600}",
+    ];
+    (method, path, query, kind, body)
+        .prop_map(|(method, path, query, kind, body)| format!("{method} {path}{query}\n{kind}\n{body}").into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn nearly_any_request_gets_a_documented_answer(text in nearly_a_request()) {
+        holds(properties::any_request_gets_a_documented_answer(&text))?;
+    }
+
+    #[test]
+    fn any_bytes_get_a_documented_answer(text in prop::collection::vec(any::<u8>(), 0..300)) {
+        holds(properties::any_request_gets_a_documented_answer(&text))?;
+    }
+
+    #[test]
+    fn any_other_authorization_is_refused(
+        value in "SDK-HMAC-SHA256 Access=access, ?SignedHeaders=[a-z;-]{0,40}, Signature=[0-9a-f]{60,66}|.{0,60}",
+    ) {
+        holds(properties::any_other_authorization_is_refused(value.as_bytes()))?;
+    }
+
+    #[test]
+    fn any_create_body_is_understood_or_refused(at in 0..CREATE.len(), with in "[{}\\[\\]\":,a-z0-9]{0,6}") {
+        let (start, end) = CREATE.split_at(at);
+        let body = format!("{start}{with}{}", end.get(with.len()..).unwrap_or_default());
+        holds(properties::any_create_body_is_understood_or_refused(body.as_bytes()))?;
+    }
+
+    #[test]
+    fn a_key_and_an_action_come_back(
+        mesh in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        namespace in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        id in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        end in any::<bool>(),
+        escaped in any::<bool>(),
+    ) {
+        let key = ReleaseKey::parse(&mesh, &namespace, &id).unwrap();
+        let action = if end { Action::End } else { Action::Cancel };
+        let write = |part: &str| {
+            let escape = |text: String, byte| text + &format!("%{byte:02X}");
+            if escaped { part.bytes().fold(String::new(), escape) } else { part.to_owned() }
+        };
+        let target = format!(
+            "/v2/meshes/{}/namespaces/{}/releases/{}?action={}",
+            write(&mesh), write(&namespace), write(&id), write(&action.to_string()),
+        );
+        let asked = Request::delete(target).header("content-type", "application/json").body(()).unwrap();
+        prop_assert_eq!(Call::parse(&asked.into_parts().0, b""), Ok(Call::Delete(key, action)));
+    }
+}
+
+#[test]
+fn the_seeds_of_the_fuzzers_hold() {
+    type Property = fn(&[u8]) -> Result<(), String>;
+    let targets: [(&str, Property); 3] = [
+        ("http_request", properties::any_request_gets_a_documented_answer),
+        ("http_authorization", properties::any_other_authorization_is_refused),
+        ("http_create", properties::any_create_body_is_understood_or_refused),
+    ];
+    for (target, property) in targets {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+        let mut count = 0;
+        for seed in std::fs::read_dir(folder).unwrap() {
+            let seed = seed.unwrap().path();
+            property(&std::fs::read(&seed).unwrap()).unwrap_or_else(|why| panic!("{}: {why}", seed.display()));
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
+    }
+}
+
+/// A checker that accepts everything would make every property hold.
+#[test]
+fn the_checker_finds_what_is_wrong_with_an_answer() {
+    const GOOD: &str = r#"{"errorCode":"ASM.01010001","errorMsg":"Invalid request. No."}"#;
+    let delete = format!("{RELEASES}/r1");
+    let verdict = |method: &Method, path: &str, status: u16, headers: &[(&str, &str)], body: &str| {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(Body::from(body.to_owned())).unwrap();
+        properties::answer_is_documented(method, path, Codes::Newer, response)
+    };
+    let plain = [("x-request-id", "1"), ("content-type", "application/json")];
+    let on_delete =
+        |status, headers: &[(&str, &str)], body: &str| verdict(&Method::DELETE, &delete, status, headers, body);
+    assert_eq!(on_delete(400, &plain, GOOD), Ok(()));
+    assert_eq!(on_delete(200, &plain, ""), Ok(()));
+    assert_eq!(verdict(&Method::GET, &delete, 200, &plain, "{}"), Ok(()));
+    let long_id = "x".repeat(65);
+    let long = GOOD.replace("No.", &"No.".repeat(2000));
+    for (wrong, why) in [
+        (on_delete(418, &plain, GOOD), "the status is not listed"),
+        (on_delete(409, &plain, GOOD), "the status is not listed"),
+        (on_delete(400, &plain[1..], GOOD), "no X-Request-Id"),
+        (on_delete(400, &[("x-request-id", &long_id), plain[1]], GOOD), "no X-Request-Id"),
+        (on_delete(400, &[("x-request-id", ""), plain[1]], GOOD), "no X-Request-Id"),
+        (on_delete(200, &plain, "{}"), "not empty"),
+        (on_delete(400, &plain, ""), "not the published one"),
+        (on_delete(400, &plain, &GOOD.replace("ASM.01010001", "ASM.01400001")), "not the published one"),
+        (on_delete(400, &plain, &GOOD.replace("Invalid", "Wrong")), "not the published one"),
+        (on_delete(404, &plain, GOOD), "not the published one"),
+        (on_delete(400, &plain[..1], GOOD), "not the published one"),
+        (on_delete(400, &plain, &GOOD.replace("No.", "N\\no.")), "not printable or very long"),
+        (on_delete(400, &plain, &long), "not printable or very long"),
+        (on_delete(401, &plain, &GOOD.replace("ASM.01010001", "ASM.01000001")), "a header is missing"),
+        (verdict(&Method::PATCH, &delete, 405, &plain, GOOD), "a header is missing"),
+    ] {
+        let said = wrong.unwrap_err();
+        assert!(said.ends_with(why), "{said}");
+    }
+}

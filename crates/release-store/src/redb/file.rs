@@ -1,0 +1,172 @@
+//! The file: made once, opened with distrust.
+
+use super::tables::{FORMAT, META, REVISION, Tables};
+use super::trial::Trial;
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableError};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// The version of the format that this library writes. Older ones: there are none yet; a change that old data does not
+/// fit raises the number and migrates them here.
+const VERSION: u64 = 1;
+
+/// The memory that a store may use to keep parts of the file at hand.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Why a store's file was not opened. It was left as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open, or another store of this process.
+    #[error("{} is in use by another process: a store's file is for one process at a time", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version of this library wrote it.
+    #[error(
+        "{} has format {found}, and this version reads format {VERSION}: run the version that wrote it, or a newer one",
+        path.display()
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// It is not a store, or was damaged since it was written.
+    #[error(
+        "{} is not a store, or is damaged ({reason}): restore it from a backup, or move it away to begin with an empty one",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The system refused.
+    #[error("{} can't be opened: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Opens the file at `path`, and makes it first if there is none.
+pub(super) fn open_or_create(path: &Path) -> Result<Database, OpenError> {
+    let io = |error| OpenError::Io { path: path.into(), error };
+    if !path.try_exists().map_err(io)? {
+        publish_empty(path)?;
+    }
+    open(path)
+}
+
+/// Opens the file at `path`.
+pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+    let io = |error| OpenError::Io { path: path.into(), error };
+    // An empty file would be taken for a new one, and the records that were once in it for nothing.
+    if fs::metadata(path).map_err(io)?.len() == 0 {
+        return Err(OpenError::Damaged { path: path.into(), reason: "it is empty".into() });
+    }
+    drop(try_out(path)?);
+    builder().open(path).map_err(|error| explain(path, error))
+}
+
+/// Checks the whole file, and its format, without writing to it.
+fn try_out(path: &Path) -> Result<Database, OpenError> {
+    let io = |error| OpenError::Io { path: path.into(), error };
+    // For writing as well, because only then can it be locked.
+    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    let file = FileBackend::new(file).map_err(|error| explain(path, error))?;
+    let trial = Trial::new(file).map_err(io)?;
+    // Reads the whole file, which bounded tombstones keep small: better refused now than wrong later.
+    let database = builder().set_check_integrity_on_open(true).create_with_backend(trial);
+    check_format(database.map_err(|error| explain(path, error))?, path)
+}
+
+/// Opens what a test gives in the place of a file.
+pub(super) fn open_backend(backend: impl StorageBackend) -> Result<Database, OpenError> {
+    let path = Path::new("the backend");
+    let database = builder().create_with_backend(backend).map_err(|error| explain(path, error))?;
+    if format_of(&database).map_err(|error| explain(path, error))?.is_none() {
+        initialise(&database).map_err(|error| explain(path, error))?;
+    }
+    check_format(database, path)
+}
+
+/// Settings of every database.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Writes what an empty store holds.
+fn initialise(database: &Database) -> Result<(), redb::Error> {
+    let txn = database.begin_write()?;
+    drop(Tables::open(&txn, 0)?);
+    {
+        let mut meta = txn.open_table(META)?;
+        meta.insert(FORMAT, VERSION)?;
+        meta.insert(REVISION, 0)?;
+    }
+    Ok(txn.commit()?)
+}
+
+/// Makes an empty store beside `path` and gives it that name only when it is complete: a crash leaves all or nothing.
+fn publish_empty(path: &Path) -> Result<(), OpenError> {
+    let io = |error| OpenError::Io { path: path.into(), error };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = NamedTempFile::with_prefix_in(".new-store-", directory).map_err(io)?;
+    let database = builder().create(beside.path()).map_err(|error| explain(path, error))?;
+    initialise(&database).map_err(|error| explain(path, error))?;
+    drop(database);
+    match beside.persist_noclobber(path) {
+        Ok(_) => {}
+        // Somebody else was faster.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(io(error.error)),
+    }
+    // The name must be as durable as what will be written under it.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
+}
+
+fn check_format(database: Database, path: &Path) -> Result<Database, OpenError> {
+    let found = format_of(&database).map_err(|error| explain(path, error))?;
+    match found {
+        Some(VERSION) => Ok(database),
+        Some(found) => Err(OpenError::OtherFormat { path: path.into(), found }),
+        None => Err(OpenError::Damaged { path: path.into(), reason: "it does not say which format it has".into() }),
+    }
+}
+
+fn format_of(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let meta = match database.begin_read()?.open_table(META) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        meta => meta?,
+    };
+    Ok(meta.get(FORMAT)?.map(|version| version.value()))
+}
+
+/// Says what an error of the database means for whoever runs it.
+fn explain(path: &Path, error: impl Into<redb::Error>) -> OpenError {
+    let path = path.into();
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => OpenError::InUse { path },
+        redb::Error::Io(error) if is_content(error.kind()) => OpenError::Damaged { path, reason: error.to_string() },
+        redb::Error::Io(error) => OpenError::Io { path, error },
+        error => OpenError::Damaged { path, reason: error.to_string() },
+    }
+}
+
+/// Whether an I/O error speaks of what stands in the file.
+fn is_content(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof)
+}

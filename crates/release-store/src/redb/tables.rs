@@ -1,0 +1,214 @@
+//! What stands in the file.
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+use release_core::{Error, MeshId, ReleaseKey};
+use release_engine::{Record, Revision, StoreError, Stored};
+use std::fmt;
+
+/// A mesh, a namespace, and a release or a service of it.
+type Name = (&'static str, &'static str, &'static str);
+
+/// Numbers about the file: [`FORMAT`], [`REVISION`].
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// The revision of each release's record, and the record as JSON: it can be read with any tool when something is wrong,
+/// and half the size would save nothing that counts.
+const RELEASES: TableDefinition<Name, (u64, &[u8])> = TableDefinition::new("releases");
+/// The id of the unclosed release of each service.
+const UNCLOSED: TableDefinition<Name, &str> = TableDefinition::new("unclosed");
+/// The closed releases by revision: the oldest first.
+const CLOSED: TableDefinition<u64, Name> = TableDefinition::new("closed");
+
+/// The version of the file's format.
+pub(super) const FORMAT: &str = "format";
+/// The newest revision of any record.
+pub(super) const REVISION: &str = "revision";
+
+/// What is to be written.
+pub(super) enum Operation {
+    Create(Box<Row>),
+    Replace(Box<Row>, Revision),
+    Remove(ReleaseKey, Revision),
+}
+
+/// A record, ready to be written.
+pub(super) struct Row {
+    record: Record,
+    json: Vec<u8>,
+}
+
+/// Why something was not written.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    Exists(Error),
+    Lost,
+}
+
+impl Row {
+    pub(super) fn new(record: Record) -> Result<Box<Self>, StoreError> {
+        let json = serde_json::to_vec(&record)
+            .map_err(|error| StoreError::Failed(format!("the record can't be written as JSON: {error}")))?;
+        Ok(Box::new(Self { record, json }))
+    }
+
+    fn service(&self) -> (&str, &str, &str) {
+        let spec = self.record.task.spec();
+        (spec.key.mesh.as_str(), spec.key.namespace.as_str(), spec.service.as_str())
+    }
+}
+
+/// The tables, open in one transaction that writes.
+pub(super) struct Tables<'txn> {
+    meta: Table<'txn, &'static str, u64>,
+    releases: Table<'txn, Name, (u64, &'static [u8])>,
+    unclosed: Table<'txn, Name, &'static str>,
+    closed: Table<'txn, u64, Name>,
+    keep_closed: u64,
+}
+
+impl<'txn> Tables<'txn> {
+    /// Opens the tables, or creates them.
+    pub(super) fn open(txn: &'txn WriteTransaction, keep_closed: u64) -> Result<Self, redb::Error> {
+        Ok(Self {
+            meta: txn.open_table(META)?,
+            releases: txn.open_table(RELEASES)?,
+            unclosed: txn.open_table(UNCLOSED)?,
+            closed: txn.open_table(CLOSED)?,
+            keep_closed,
+        })
+    }
+
+    /// Writes something, or refuses and writes nothing.
+    pub(super) fn apply(&mut self, operation: &Operation) -> Result<Result<Revision, Refusal>, redb::Error> {
+        match operation {
+            Operation::Create(row) => {
+                if let Some(error) = self.conflict(row)? {
+                    return Ok(Err(Refusal::Exists(error)));
+                }
+                self.put(row).map(Ok)
+            }
+            Operation::Replace(row, expected) => {
+                let spec = row.record.task.spec();
+                if self.revision(&spec.key)? != Some(expected.get()) {
+                    return Ok(Err(Refusal::Lost));
+                }
+                self.unlist(row.service(), *expected)?;
+                self.put(row).map(Ok)
+            }
+            Operation::Remove(key, expected) => {
+                let service = match self.releases.get(name(key))? {
+                    Some(row) if row.value().0 == expected.get() => {
+                        decoded(row.value())?.record.task.spec().service.clone()
+                    }
+                    _ => return Ok(Err(Refusal::Lost)),
+                };
+                self.unlist((key.mesh.as_str(), key.namespace.as_str(), service.as_str()), *expected)?;
+                self.releases.remove(name(key))?;
+                Ok(Ok(*expected))
+            }
+        }
+    }
+
+    fn conflict(&self, row: &Row) -> Result<Option<Error>, redb::Error> {
+        let key = row.record.task.key();
+        if self.revision(key)?.is_some() {
+            return Ok(Some(Error::ReleaseExists(Box::new(key.clone()))));
+        }
+        let Some(by) = self.unclosed.get(row.service())? else { return Ok(None) };
+        let id = by.value().parse().map_err(corrupted)?;
+        let by = Box::new(ReleaseKey { id, ..key.clone() });
+        Ok(Some(Error::ServiceBusy { service: row.record.task.spec().service.clone(), by }))
+    }
+
+    fn revision(&self, key: &ReleaseKey) -> Result<Option<u64>, redb::Error> {
+        Ok(self.releases.get(name(key))?.map(|row| row.value().0))
+    }
+
+    fn put(&mut self, row: &Row) -> Result<Revision, redb::Error> {
+        let key = row.record.task.key();
+        let revision = self.meta.get(REVISION)?.map_or(0, |newest| newest.value()) + 1;
+        self.meta.insert(REVISION, revision)?;
+        self.releases.insert(name(key), (revision, row.json.as_slice()))?;
+        if row.record.task.phase().is_closed() {
+            self.closed.insert(revision, name(key))?;
+        } else {
+            self.unclosed.insert(row.service(), key.id.as_str())?;
+        }
+        while self.closed.len()? > self.keep_closed {
+            if let Some((_, oldest)) = self.closed.pop_first()? {
+                self.releases.remove(oldest.value())?;
+            }
+        }
+        Ok(Revision::new(revision))
+    }
+
+    /// Takes a record out of the table of the unclosed or of the closed ones, wherever it stands.
+    fn unlist(&mut self, service: (&str, &str, &str), revision: Revision) -> Result<(), redb::Error> {
+        if self.closed.remove(revision.get())?.is_none() {
+            self.unclosed.remove(service)?;
+        }
+        Ok(())
+    }
+}
+
+/// The record of that key.
+pub(super) fn load(txn: &ReadTransaction, key: &ReleaseKey) -> Result<Option<Stored>, ReadError> {
+    let releases = txn.open_table(RELEASES)?;
+    let Some(row) = releases.get(name(key))? else { return Ok(None) };
+    decoded(row.value()).map(Some).map_err(|reason| damaged(name(key), &reason))
+}
+
+/// All records of a mesh.
+pub(super) fn list(txn: &ReadTransaction, mesh: &MeshId) -> Result<Vec<Stored>, ReadError> {
+    let mut found = Vec::new();
+    for row in txn.open_table(RELEASES)?.range((mesh.as_str(), "", "")..)? {
+        let (key, row) = row?;
+        if key.value().0 != mesh.as_str() {
+            break;
+        }
+        found.push(decoded(row.value()).map_err(|reason| damaged(key.value(), &reason))?);
+    }
+    Ok(found)
+}
+
+/// The keys of all unclosed releases.
+pub(super) fn unclosed(txn: &ReadTransaction) -> Result<Vec<ReleaseKey>, ReadError> {
+    let mut found = Vec::new();
+    for row in txn.open_table(UNCLOSED)?.iter()? {
+        let (service, id) = row?;
+        let (mesh, namespace, _) = service.value();
+        let key = ReleaseKey::parse(mesh, namespace, id.value());
+        found.push(key.map_err(|error| damaged(service.value(), &corrupted(error)))?);
+    }
+    Ok(found)
+}
+
+/// Why something was not read.
+pub(super) enum ReadError {
+    /// The file could not be read.
+    File(redb::Error),
+    /// What stands there is not a record.
+    Record(StoreError),
+}
+
+impl<E: Into<redb::Error>> From<E> for ReadError {
+    fn from(error: E) -> Self {
+        Self::File(error.into())
+    }
+}
+
+fn name(key: &ReleaseKey) -> (&str, &str, &str) {
+    (key.mesh.as_str(), key.namespace.as_str(), key.id.as_str())
+}
+
+fn decoded((revision, json): (u64, &[u8])) -> Result<Stored, redb::Error> {
+    let record = serde_json::from_slice(json).map_err(corrupted)?;
+    Ok(Stored { record, revision: Revision::new(revision) })
+}
+
+fn corrupted(reason: impl fmt::Display) -> redb::Error {
+    redb::Error::Corrupted(reason.to_string())
+}
+
+fn damaged((mesh, namespace, name): (&str, &str, &str), reason: &redb::Error) -> ReadError {
+    ReadError::Record(StoreError::Damaged { key: format!("{mesh}/{namespace}/{name}"), reason: reason.to_string() })
+}

@@ -1,0 +1,120 @@
+//! Files that are not, or not any more, what this version wrote.
+
+use crate::redb::record;
+use redb::{Database, ReadableDatabase, TableDefinition};
+use release_engine::Store;
+use release_store::{OpenError, RedbStore};
+use std::fs;
+use std::path::Path;
+use tempfile::tempdir;
+
+/// A file with twenty records. `closed` is whether its store was closed, or killed.
+async fn file(path: &Path, closed: bool) {
+    let directory = tempdir().unwrap();
+    let original = directory.path().join("releases");
+    let store = RedbStore::open(&original).unwrap();
+    for number in 0..20 {
+        store.create(record(&format!("id-{number}"))).await.unwrap();
+    }
+    if closed {
+        drop(store);
+    }
+    fs::copy(&original, path).unwrap();
+}
+
+/// Whatever byte is damaged: the store has every record, or it is refused and the file is left as it is.
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let directory = tempdir().unwrap();
+    let (intact, damaged) = (directory.path().join("intact"), directory.path().join("damaged"));
+    let mut refused = 0;
+    for closed in [true, false] {
+        file(&intact, closed).await;
+        let bytes = fs::read(&intact).unwrap();
+        let mut rng = fastrand::Rng::with_seed(7);
+        // Every byte of the header, and bytes of the pages that are not empty.
+        let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+        let drawn: Vec<usize> = (0..100).map(|_| used[rng.usize(0..used.len())]).collect();
+        let places = (0..320).chain(drawn);
+        for at in places {
+            let mut other = bytes.clone();
+            other[at] ^= 1 << rng.u8(0..8);
+            fs::write(&damaged, &other).unwrap();
+            if let Ok(store) = RedbStore::open(&damaged) {
+                let found = store.unclosed().await.unwrap().len();
+                assert_eq!(found, 20, "a record was lost by damage to byte {at} (closed: {closed})");
+            } else {
+                refused += 1;
+                assert!(fs::read(&damaged).unwrap() == other, "byte {at} (closed: {closed}): overwritten");
+            }
+        }
+    }
+    assert!(refused > 100, "only {refused} damaged files were refused");
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_refused_and_left_as_it_is() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    for closed in [true, false] {
+        file(&path, closed).await;
+        let bytes = fs::read(&path).unwrap();
+        for length in [0, 1, 100, 320, 4096, bytes.len() / 2, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let error = RedbStore::open(&path).map(drop).unwrap_err();
+            assert!(matches!(error, OpenError::Damaged { .. }), "{length} bytes: {error}");
+            assert_eq!(fs::read(&path).unwrap(), &bytes[..length], "{length} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_and_left_as_it_is() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let text = "not a database\n".repeat(1000);
+    fs::write(&path, &text).unwrap();
+    let error = RedbStore::open(&path).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    let other = directory.path().join("other");
+    let database = Database::create(&other).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(TableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 2).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let error = RedbStore::open(&other).map(drop).unwrap_err();
+    assert!(error.to_string().contains("it does not say which format it has"), "{error}");
+}
+
+#[test]
+fn a_newer_or_older_format_is_refused() {
+    const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    drop(RedbStore::open(&path).unwrap());
+    for version in [2, 0] {
+        let database = Database::open(&path).unwrap();
+        let txn = database.begin_write().unwrap();
+        txn.open_table(META).unwrap().insert("format", version).unwrap();
+        txn.commit().unwrap();
+        drop(database);
+        let error = RedbStore::open(&path).map(drop).unwrap_err();
+        let expected = format!(
+            "{} has format {version}, and this version reads format 1: run the version that wrote it, or a newer one",
+            path.display()
+        );
+        assert_eq!(error.to_string(), expected);
+        let kept = Database::open(&path).unwrap();
+        let found = kept.begin_read().unwrap().open_table(META).unwrap().get("format").unwrap().unwrap().value();
+        assert_eq!(found, version);
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let error = RedbStore::open("/nowhere/releases").map(drop).unwrap_err();
+    let message = error.to_string();
+    assert!(message.starts_with("/nowhere/releases can't be opened: No such file or directory"), "{message}");
+}

@@ -1,0 +1,136 @@
+use crate::disk::SimulatedDisk;
+use release_core::{Command, ReleaseKey, ReleaseSpec, ReleaseTask};
+use release_engine::{Record, Store, Timestamp};
+use release_store::{OpenError, RedbStore};
+use release_testkit::conformance::store::{self, Disk};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use tempfile::tempdir;
+
+/// A new record with that id, about a service of that name.
+pub(crate) fn record(id: &str) -> Record {
+    let task = ReleaseTask::new(ReleaseSpec {
+        key: ReleaseKey::parse("mesh-1", "shop", id).unwrap(),
+        service: id.parse().unwrap(),
+        original: "v1".parse().unwrap(),
+        grayscale: "v2".parse().unwrap(),
+    });
+    let metadata = serde_json::json!({ "name": "my-release" });
+    Record { task: task.unwrap(), metadata, created: Timestamp::from_millis(1), closed: None }
+}
+
+#[tokio::test]
+async fn it_is_like_the_model() {
+    for seed in 0..20 {
+        let disk = SimulatedDisk::default();
+        store::model(&disk.open().unwrap(), 2, 150, seed).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn it_is_like_the_model_on_a_real_file() {
+    let directory = tempdir().unwrap();
+    for seed in 0..3 {
+        let store = RedbStore::open_keeping(directory.path().join(seed.to_string()), 2).unwrap();
+        store::model(&store, 2, 150, seed).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_in_races() {
+    let directory = tempdir().unwrap();
+    store::races(Arc::new(RedbStore::open(directory.path().join("releases")).unwrap())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_it_answered_survives_a_power_cut_at_any_access() {
+    for seed in 0..3 {
+        let accesses = store::crashes(SimulatedDisk::default, seed).await.unwrap();
+        assert!(accesses > 30, "a run of only {accesses} accesses shows little");
+    }
+}
+
+#[tokio::test]
+async fn it_works_again_when_the_disk_does() {
+    for seed in 0..3 {
+        let accesses = store::failures(SimulatedDisk::default, seed).await.unwrap();
+        assert!(accesses > 30, "a run of only {accesses} accesses shows little");
+    }
+}
+
+#[tokio::test]
+async fn what_it_answered_is_there_after_opening_the_file_again() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let revision = RedbStore::open(&path).unwrap().create(record("a")).await.unwrap();
+    let store = RedbStore::open(&path).unwrap();
+    let mut changed = record("a");
+    let _ = changed.task.command(Command::CANCEL).unwrap();
+    let next = store.replace(changed.clone(), revision).await.unwrap();
+    drop(store);
+    let found = RedbStore::open(&path).unwrap().load(changed.task.key()).await.unwrap().unwrap();
+    assert_eq!((found.record, found.revision), (changed, next));
+    let left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["releases"], "nothing else is left behind");
+}
+
+/// Copies of the file of a store that is never closed: what `kill -9` leaves behind.
+#[tokio::test]
+async fn a_copy_of_the_file_at_any_moment_is_a_store() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let store = RedbStore::open(&path).unwrap();
+    for number in 0..20 {
+        store.create(record(&format!("id-{number}"))).await.unwrap();
+        let copy = directory.path().join(format!("copy-{number}"));
+        std::fs::copy(&path, &copy).unwrap();
+        let found = RedbStore::open(&copy).unwrap().unclosed().await.unwrap();
+        assert_eq!(found.len(), number + 1);
+    }
+}
+
+#[tokio::test]
+async fn those_who_write_at_the_same_time_share_a_sync() {
+    let disk = SimulatedDisk::default();
+    let store = disk.open().unwrap();
+    let before = disk.syncs();
+    let mut callers: Vec<_> = (0..64).map(|number| Box::pin(store.create(record(&format!("id-{number}"))))).collect();
+    let paused = disk.pause();
+    for caller in &mut callers {
+        assert!(caller.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    drop(paused);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    // The writer may have begun one transaction before the other callers came. One takes two syncs, and some more when the
+    // file has to grow; 64 would take 128 at least.
+    assert!(disk.syncs() - before <= 10, "64 writes took {} syncs", disk.syncs() - before);
+}
+
+#[test]
+fn a_second_store_on_the_same_file_is_refused() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let _first = RedbStore::open(&path).unwrap();
+    let error = RedbStore::open(&path).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }));
+    let expected =
+        format!("{} is in use by another process: a store's file is for one process at a time", path.display());
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn many_who_make_the_same_file_at_once_end_up_with_one() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || RedbStore::open(path).map(drop))
+        })
+        .collect();
+    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+    assert!(RedbStore::open(&path).is_ok());
+}

@@ -1,0 +1,116 @@
+//! The suite finds what is wrong: stores and disks with a mistake each.
+
+use crate::disk::SimulatedDisk;
+use release_core::{MeshId, ReleaseKey};
+use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
+use release_store::{MemoryStore, RedbStore};
+use release_testkit::conformance::store::{self, Disk};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mistake {
+    /// Replaces whatever revision it finds.
+    ReplacesBlindly,
+    /// The same, but only if somebody else was faster by a hair.
+    ComparesBeforeItWrites,
+    /// Removes whatever revision it finds.
+    RemovesBlindly,
+    /// Lists closed tasks as unclosed ones.
+    NothingIsClosed,
+    /// Does not list what it should.
+    ListsTheFirstOnly,
+}
+
+struct Wrong(MemoryStore, Mistake);
+
+impl Wrong {
+    async fn revision(&self, key: &ReleaseKey, expected: Revision) -> Result<Revision, StoreError> {
+        Ok(self.0.load(key).await?.map_or(expected, |stored| stored.revision))
+    }
+}
+
+impl Store for Wrong {
+    async fn create(&self, record: Record) -> Result<Revision, CreateError> {
+        self.0.create(record).await
+    }
+
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+        self.0.load(key).await
+    }
+
+    async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
+        let found = self.revision(record.task.key(), expected).await?;
+        match self.1 {
+            Mistake::ReplacesBlindly => self.0.replace(record, found).await,
+            Mistake::ComparesBeforeItWrites if found == expected => {
+                tokio::task::yield_now().await;
+                let found = self.revision(record.task.key(), expected).await?;
+                self.0.replace(record, found).await
+            }
+            _ => self.0.replace(record, expected).await,
+        }
+    }
+
+    async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
+        let found = self.revision(key, expected).await?;
+        self.0.remove(key, if self.1 == Mistake::RemovesBlindly { found } else { expected }).await
+    }
+
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+        let mut found = self.0.list(mesh).await?;
+        if self.1 == Mistake::ListsTheFirstOnly {
+            found.truncate(1);
+        }
+        Ok(found)
+    }
+
+    async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
+        let mut found = self.0.unclosed().await?;
+        if self.1 == Mistake::NothingIsClosed {
+            let all = self.0.list(&"mesh-1".parse().unwrap()).await?;
+            found.extend(all.iter().map(|stored| stored.record.task.key().clone()));
+            found.dedup();
+        }
+        Ok(found)
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_store_is_found() {
+    for mistake in
+        [Mistake::ReplacesBlindly, Mistake::RemovesBlindly, Mistake::NothingIsClosed, Mistake::ListsTheFirstOnly]
+    {
+        let found = store::model(&Wrong(MemoryStore::keeping(2), mistake), 2, 1000, 1).await;
+        assert!(found.is_err(), "{mistake:?}");
+    }
+    let found = store::model(&MemoryStore::keeping(1), 2, 1000, 1).await;
+    assert!(found.is_err(), "it keeps too few");
+    let found = store::races(Arc::new(Wrong(MemoryStore::new(), Mistake::ComparesBeforeItWrites))).await;
+    assert!(found.is_err(), "it compares before it writes");
+}
+
+/// A disk that forgets everything when the power is cut.
+#[derive(Default)]
+struct Forgetful(std::cell::RefCell<SimulatedDisk>);
+
+impl Disk for Forgetful {
+    type Store = RedbStore;
+
+    fn open(&self) -> Result<RedbStore, String> {
+        self.0.borrow().open()
+    }
+
+    fn fail_after(&self, accesses: Option<u64>) {
+        self.0.borrow().fail_after(accesses);
+    }
+
+    fn cut(&self, _: u64) {
+        self.0.replace(SimulatedDisk::default());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_forgets_is_found() {
+    let found = store::crashes(Forgetful::default, 1).await.unwrap_err();
+    assert!(found.starts_with("seed 1, power cut after "), "{found}");
+}

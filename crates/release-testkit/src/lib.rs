@@ -1,0 +1,23 @@
+//! The test kit of `release-core`, for its own tests and for yours.
+//!
+//! - [`generate`]: generators with few names; any value of any type is `any::<T>()`, see [`release_core::generate`]
+//! - [`model`] and [`harness`]: a naive reference model, and any list of operations run on it and on the real thing
+//! - [`mesh`]: a simulated mesh of proxies that are late, refuse, come and go
+//! - [`explore`]: every state that a task and a small mesh can reach
+//! - [`properties`]: what must hold for every input, as functions that tests and fuzz targets call
+//! - `SimulatedMesh` (feature `simulated`): the simulated mesh behind the port of `release-engine`
+//! - `conformance` (feature `conformance`): what every store and every mesh of `release-engine` must do
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod explore;
+pub mod generate;
+pub mod harness;
+pub mod mesh;
+pub mod model;
+pub mod properties;
+#[cfg(feature = "simulated")]
+mod simulated;
+
+#[cfg(feature = "simulated")]
+pub use simulated::{Behaviour, SimulatedMesh};
