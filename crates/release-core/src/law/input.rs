@@ -72,7 +72,7 @@ pub fn check_input(task: &ReleaseTask, input: &Input) -> Result<(ReleaseTask, Ou
 }
 
 /// Law 8: `task` took in `input` already, with that outcome.
-fn check_repeated(task: &ReleaseTask, input: &Input, outcome: &Outcome) -> Result<(), Broken> {
+pub(super) fn check_repeated(task: &ReleaseTask, input: &Input, outcome: &Outcome) -> Result<(), Broken> {
     let mut again = task.clone();
     let repeated = again.input(input.clone());
     let nothing = match (outcome, &repeated) {

@@ -17,6 +17,8 @@ mod change;
 mod future;
 mod input;
 mod task;
+#[cfg(all(test, feature = "serde"))]
+mod tests;
 
 pub use change::check_change;
 pub use future::{check_closing, check_commuting, check_future, check_stored};
@@ -131,7 +133,7 @@ impl fmt::Display for Law {
 
 /// A law is broken: a bug of this library, or a stored task that was tampered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("law {law} Broken: {how}")]
+#[error("law {} is broken: {how}. It says: {}", law.number(), law.text())]
 pub struct Broken {
     law: Law,
     how: &'static str,

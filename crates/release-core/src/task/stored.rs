@@ -79,7 +79,7 @@ struct ResumeV1 {
 #[non_exhaustive]
 pub enum StoredError {
     /// The task breaks a law.
-    #[error("the stored task {key} breaks a law: {broken}")]
+    #[error("the stored task {key} is refused: {broken}")]
     Law {
         /// The task's key, as it is stored.
         key: ReleaseKey,

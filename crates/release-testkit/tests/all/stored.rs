@@ -75,7 +75,7 @@ fn a_document_that_breaks_a_law_is_refused_and_the_law_is_named() {
     ];
     for (law, phase, edits) in rows {
         let error = read_edited(phase, &edits).unwrap_err();
-        assert!(error.contains(&format!("breaks a law: law {law}. ")), "{phase}, {edits:?}: {error}");
+        assert!(error.contains(&format!("law {law} is broken")), "{phase}, {edits:?}: {error}");
     }
 }
 
