@@ -27,7 +27,8 @@ use alloc::collections::BTreeMap;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Releases {
-    tasks: BTreeMap<ReleaseKey, ReleaseTask>,
+    /// Boxed, because the map's nodes are half empty when tasks come in the order of their keys.
+    tasks: BTreeMap<ReleaseKey, Box<ReleaseTask>>,
     /// The last task of each service; stale once that one is closed.
     last: BTreeMap<(MeshId, Namespace, Service), ReleaseKey>,
 }
@@ -50,17 +51,17 @@ impl Releases {
         }
         let (key, task) = (spec.key.clone(), ReleaseTask::new(spec)?);
         self.last.insert(service, key.clone());
-        Ok(self.tasks.entry(key).or_insert(task))
+        Ok(self.tasks.entry(key).or_insert_with(|| Box::new(task)))
     }
 
     /// The task of that key, closed ones too.
     pub fn get(&self, key: &ReleaseKey) -> Result<&ReleaseTask, Error> {
-        self.tasks.get(key).ok_or_else(|| unknown(key))
+        self.tasks.get(key).map(Box::as_ref).ok_or_else(|| unknown(key))
     }
 
     /// The tasks of a mesh, closed ones too, by namespace and id.
     pub fn list<'a>(&'a self, mesh: &'a MeshId) -> impl Iterator<Item = &'a ReleaseTask> {
-        self.tasks.values().filter(move |task| task.key().mesh == *mesh)
+        self.tasks.values().map(Box::as_ref).filter(move |task| task.key().mesh == *mesh)
     }
 
     /// Carries out a command on the task of that key: see [`ReleaseTask::command`].
@@ -79,7 +80,7 @@ impl Releases {
         if !self.tasks.get(key)?.phase().is_closed() {
             return None;
         }
-        let task = self.tasks.remove(key)?;
+        let task = *self.tasks.remove(key)?;
         let service = (key.mesh.clone(), key.namespace.clone(), task.spec().service.clone());
         if self.last.get(&service) == Some(key) {
             self.last.remove(&service);

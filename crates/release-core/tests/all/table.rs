@@ -8,8 +8,8 @@ use release_core::{
 };
 use std::fmt::Write as _;
 
-/// The table in the crate's documentation.
-const DOCUMENTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/transitions.md");
+/// The parts of the crate's documentation that are generated.
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/");
 
 /// What the crate's documentation shows: the inputs that matter to a reader.
 #[test]
@@ -37,11 +37,22 @@ fn the_documented_table_is_the_real_one() {
         }
     }
     table.push('\n');
+    documented("transitions.md", &table);
+}
+
+#[test]
+fn the_documented_laws_are_the_real_ones() {
+    let laws: String = release_core::law::Law::ALL.iter().map(|law| format!("{law}\n")).collect();
+    documented("laws.md", &laws);
+}
+
+fn documented(file: &str, generated: &str) {
+    let path = format!("{DOCS}{file}");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(DOCUMENTED, &table).unwrap();
+        std::fs::write(&path, generated).unwrap();
     }
-    let documented = std::fs::read_to_string(DOCUMENTED).unwrap_or_default();
-    assert_eq!(documented, table, "run `UPDATE_DOCS=1 cargo test -p release-core documented_table`");
+    let documented = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(documented, generated, "run `UPDATE_DOCS=1 cargo test -p release-core documented`");
 }
 
 /// Everything: every command and every report, of the generation before, the current and the next one.
