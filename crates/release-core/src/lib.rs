@@ -83,3 +83,8 @@ pub use routing::{
 pub use step::{Generation, NumberedRouting, Report, Step, StepKind, UnexpectedReport, Witnesses};
 pub use task::{Change, Command, Failure, Plan, PlannedStep, Proof, ReleaseSpec, ReleaseTask, StoredError, StoredTask};
 pub use text::{Note, ParseError};
+
+/// The README's Rust compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
