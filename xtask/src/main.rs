@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own commands")]
@@ -59,12 +59,15 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&sh, &options),
         Command::Bench(options) => bench::run(&sh, &options),
         Command::Mutants(options) => mutants::run(&sh, &options),
-        Command::Explore { deep } => {
-            let deep = deep.then_some("--deep");
-            cmd!(sh, "cargo run --release -p release-testkit --example explore -- {deep...}").run()?;
-            Ok(())
-        }
+        Command::Explore { deep } => explore(&sh, deep),
     }
+}
+
+/// Every state that a task and a simulated mesh can get into.
+fn explore(sh: &Shell, deep: bool) -> Result<()> {
+    let deep = deep.then_some("--deep");
+    cmd!(sh, "cargo run --release -p release-testkit --example explore -- {deep...}").run()?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "no_std", what: "what is meant to do without std builds where there is no std", run: no_std::check },
     Stage { name: "deny", what: "licences, bans and sources of all dependencies", run: deny },
     Stage { name: "msrv", what: "the declared minimum Rust version is honest", run: msrv::check },
+    Stage {
+        name: "explore",
+        what: "no bad state of a task and a mesh of two proxies",
+        run: |sh| crate::explore(sh, false),
+    },
     Stage { name: "fuzz", what: "ten seconds of each fuzz target", run: |sh| fuzz::all(sh, Duration::from_secs(10)) },
 ];
 

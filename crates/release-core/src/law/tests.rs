@@ -1,4 +1,9 @@
 //! Each law's checker can fail: it is shown a task, a change or an outcome that breaks the law.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy lets tests unwrap, but not the functions that tests share"
+)]
 
 use super::input::check_repeated;
 use super::{Broken, Input, Law, Outcome, check_change, check_commuting, check_stored, check_task};

@@ -40,7 +40,9 @@ fn rules_are_alternatives_and_conditions_are_not() {
     assert!(format!("{either:?}").starts_with("Content([Rule("));
 }
 
-/// Condition, request, whether it matches.
+/// A condition, a request's query and headers, and whether it matches.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], bool);
+
 #[test]
 fn conditions_read_requests_as_http_does() {
     let beta = r#"{"header":{"name":"x-group","value":{"exact":"beta"}}}"#;
@@ -48,7 +50,7 @@ fn conditions_read_requests_as_http_does() {
     let user = r#"{"cookie":{"name":"user","value":{"regex":"7.*"}}}"#;
     let bare = r#"{"query":{"name":"flag","value":{"regex":".*"}}}"#;
     let first = r#"{"query":{"name":"n","value":{"exact":"1"}}}"#;
-    let rows: &[(&str, &str, &[(&str, &str)], bool)] = &[
+    let rows: &[Row] = &[
         (beta, "", &[("X-GROUP", " beta\t")], true),
         (beta, "", &[("x-groups", "beta")], false),
         (list, "", &[("x-group", "a"), ("other", "x"), ("X-Group", "b")], true),

@@ -27,6 +27,13 @@ fn names_have_lengths_and_alphabets() {
 }
 
 #[test]
+fn a_refused_value_is_named_repeated_and_answered() {
+    let error = "Cancel".parse::<Action>().unwrap_err();
+    assert_eq!((error.parameter(), error.value()), ("action", "Cancel"));
+    assert_eq!(error.allowed(), "exactly 'cancel' or 'end', in lower case");
+}
+
+#[test]
 fn rules_and_policies_are_bounded_sets() {
     use release_core::{Routing, Rule};
     let browser = Condition::Browser(Browser::Chrome);
@@ -63,7 +70,7 @@ fn accepts<T: FromStr<Err = ParseError> + Display + Debug>(good: &[&str], bad: &
         assert!(parsed.as_ref().is_ok_and(|parsed| parsed.to_string().eq_ignore_ascii_case(value)), "{parsed:?}");
     }
     for value in bad {
-        let error = value.parse::<T>().expect_err(value);
+        let error = value.parse::<T>().unwrap_err();
         assert!(value.starts_with(error.value().trim_end_matches('…')) || error.value().contains('\\'), "{error}");
         assert!(!error.allowed().is_empty() && error.to_string().contains(error.parameter()), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Every distinct task once, and what came of every distinct input to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::mesh::{Direct, Tasks, Violation};
 /// repetition once for every distinct task and input.
 #[derive(Default)]
 pub(super) struct Cache {
-    tasks: HashMap<Arc<ReleaseTask>, ()>,
+    tasks: HashSet<Arc<ReleaseTask>>,
     by_address: HashMap<usize, Known>,
 }
 
@@ -41,13 +41,13 @@ impl Cache {
 
     /// The one allocation of that task.
     pub(super) fn intern(&mut self, task: Arc<ReleaseTask>) -> Result<Arc<ReleaseTask>, Violation> {
-        if let Some((known, ())) = self.tasks.get_key_value(&task) {
+        if let Some(known) = self.tasks.get(&task) {
             return Ok(known.clone());
         }
         check_task(&task)?;
         check_future(&task)?;
         Direct.reload(&task)?;
-        self.tasks.insert(task.clone(), ());
+        self.tasks.insert(task.clone());
         Ok(task)
     }
 

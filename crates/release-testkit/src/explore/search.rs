@@ -27,7 +27,7 @@ pub fn explore(start: World) -> Result<Figures, Box<Failure>> {
     let origin = start.clone();
     let failure = |search: &Search, (node, event): (u32, Option<u16>), violation| {
         let path = search.path(node).into_iter().chain(event);
-        Box::new(Failure { events: replay(origin.clone(), path), violation })
+        Box::new(Failure { events: replay(&origin, path), violation })
     };
 
     let mut start = start;
@@ -162,11 +162,13 @@ impl Search {
 }
 
 /// What happens by these choices, with the generations as they would be in earnest.
-fn replay(mut world: World, choices: impl Iterator<Item = u16>) -> Vec<Event> {
+fn replay(start: &World, choices: impl Iterator<Item = u16>) -> Vec<Event> {
+    // What is spent is dropped as it was in the search, so that the choices mean the same.
+    let (mut world, mut cache) = (start.clone(), Cache::default());
     let mut events = Vec::new();
     for choice in choices {
         let Some(event) = world.events().into_iter().nth(choice.into()) else { break };
-        let happened = world.apply(&event);
+        let happened = world.apply_with(&event, &mut cache);
         events.push(event);
         if happened.is_err() {
             break;

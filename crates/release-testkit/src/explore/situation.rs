@@ -102,10 +102,11 @@ pub(super) fn count(
         (Event::Perform(Step::Apply { .. }), _) if cut_off(before) && happened.report.is_none() => {
             saw(Situation::WaitedForTheCutOff);
         }
-        (Event::Perform(step), _) if step.generation() < before.task().wanted().generation => {
-            if after.mesh().newest() != before.mesh().newest() {
-                saw(Situation::AppliedLate);
-            }
+        (Event::Perform(step), _)
+            if step.generation() < before.task().wanted().generation
+                && after.mesh().newest() != before.mesh().newest() =>
+        {
+            saw(Situation::AppliedLate);
         }
         (Event::Move(Motion::Crash), _) => saw(Situation::Crashed(phase)),
         _ => {}

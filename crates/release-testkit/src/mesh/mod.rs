@@ -144,10 +144,15 @@ impl Mesh {
     }
 
     /// Whether performing `step` would change what proxies are given.
-    pub(crate) fn heeds(&self, step: &Step) -> bool {
-        let generation = step.generation();
-        let follows = generation > self.newest.generation;
-        matches!(step, Step::Apply { .. }) && (follows || !self.fenced && generation != self.newest.generation)
+    fn heeds(&self, step: &Step) -> bool {
+        let (generation, newest) = (step.generation(), self.newest.generation);
+        matches!(step, Step::Apply { .. }) && (generation > newest || !self.fenced && generation != newest)
+    }
+
+    /// Whether it would now or later.
+    pub(crate) fn may_heed(&self, step: &Step) -> bool {
+        let forgets = self.flaw == Some(Flaw::ForgetsTheFence) && step.generation() != self.newest.generation;
+        self.heeds(step) || forgets && matches!(step, Step::Apply { .. })
     }
 
     /// Gives every generation another number. Proxies that don't run the newest routing get number 0: their numbers make

@@ -76,6 +76,11 @@ impl Mesh {
     }
 }
 
+/// Whether a step depends on more than the mesh.
+pub(super) fn can_fail(step: &Step) -> bool {
+    matches!(step, Step::EnsureReady { .. } | Step::Retire { .. })
+}
+
 /// The success of a step that needs no witnesses.
 fn success(step: &Step) -> Report {
     step.succeeded(Witnesses::one("the control plane"), "no request in flight")

@@ -41,7 +41,7 @@ pub enum Link {
 ///
 /// Traffic never stops: while a routing gives a version requests, there may or may not be some in flight at any moment.
 /// When the proxy takes a routing that gives the version none, those that were in flight are bound to it still, until
-/// they [finish](Self::finish), however late.
+/// they end, however late.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proxy {
     id: ProxyId,

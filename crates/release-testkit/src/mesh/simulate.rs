@@ -4,6 +4,7 @@ use core::fmt;
 
 use release_core::{ReleaseKey, ReleaseSpec, ReleaseTask, Request};
 
+use super::perform::can_fail;
 use super::{Event, Happened, Violation, World};
 
 /// How many events a run may take from anywhere to its end when everything works: far more than it needs.
@@ -31,8 +32,8 @@ impl fmt::Display for Failure {
 /// Lets as many events happen in `world` as there are choices, sending requests through every proxy after each; then
 /// everything works again, and the task must close. Returns what happened, or the run that went wrong.
 ///
-/// A choice is a place between the first (0) and the last (65535) of the [`events`](World::events) that can happen. So
-/// smaller choices and shorter lists are simpler runs, which is how a property test shrinks one:
+/// Small choices are events that bring the task to its end, large ones are any of the [`events`](World::events) that can
+/// happen. So smaller choices and shorter lists are simpler runs, which is how a property test shrinks one:
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -57,7 +58,7 @@ pub fn simulate(mut world: World, choices: &[u16], requests: &[Request]) -> Resu
             None => world.fair_event(),
         };
         let Some(event) = event else {
-            return Ok(run); // Only a closed task has no fair event.
+            return Ok(run); // Only a closed task has no fair event, and any world has others.
         };
         let happened = world.apply(&event).and_then(|happened| {
             requests.iter().try_for_each(|request| world.mesh().serve(request).map(drop))?;
@@ -71,14 +72,29 @@ pub fn simulate(mut world: World, choices: &[u16], requests: &[Request]) -> Resu
     Err(failure(run, None, Violation::Stuck))
 }
 
+/// A run that is all chance gets nowhere: only two choices of eight are any event at all. The others are what is fair; what
+/// brings the newest routing forward; what the engine does next (twice); the failure of what it does; a command.
 fn choose(world: &World, choice: u16) -> Option<Event> {
-    let mut events = world.events();
-    let place = usize::from(choice) * events.len() / (usize::from(u16::MAX) + 1);
-    (place < events.len()).then(|| events.swap_remove(place))
+    let (kind, place) = (choice / 8_192, usize::from(choice % 8_192));
+    let likely = match kind {
+        0 => world.fair_event(),
+        1 => world.mesh().forward().map(Event::Move),
+        2 | 3 => world.engine_event(),
+        4 => world.task().next_step().filter(can_fail).map(Event::Fail),
+        _ => None,
+    };
+    likely.or_else(|| {
+        let mut events = world.events();
+        if kind == 5 {
+            events.retain(|event| matches!(event, Event::Command(_)));
+        }
+        let place = place * events.len() / 8_192;
+        (place < events.len()).then(|| events.swap_remove(place))
+    })
 }
 
 /// A task to simulate with: `mesh-1/shop/3f2a`, which releases `v2` of `cart`.
-#[expect(clippy::expect_used, reason = "the names are constants, and valid")]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "the names are constants, and valid")]
 pub fn sample_task() -> ReleaseTask {
     let key = ReleaseKey::parse("mesh-1", "shop", "3f2a").expect("valid");
     let [service, original, grayscale] = ["cart", "v1", "v2"];

@@ -7,6 +7,7 @@ use release_core::{
     Change, Command, Generation, Note, Owners, Phase, ReleaseTask, Report, Step, StepKind, Version, Witnesses,
 };
 
+use super::perform::can_fail;
 use super::{Direct, Event, Limits, Mesh, Motion, Tasks, Violation};
 
 /// Everything there is: one task as it is stored, the mesh, and what is under way between them.
@@ -76,8 +77,7 @@ impl World {
         events.extend(self.steps.iter().cloned().map(Event::Perform));
         events.extend(self.limits.commands.iter().cloned().map(Event::Command));
         if self.limits.failures {
-            let can_fail = |step: &&Step| matches!(step, Step::EnsureReady { .. } | Step::Retire { .. });
-            events.extend(self.steps.iter().filter(can_fail).cloned().map(Event::Fail));
+            events.extend(self.steps.iter().filter(|step| can_fail(step)).cloned().map(Event::Fail));
         }
         let (least, most) = (*self.limits.proxies.start(), *self.limits.proxies.end());
         events.extend(self.mesh.motions(least, most).into_iter().map(Event::Move));
@@ -98,6 +98,12 @@ impl World {
         if let Some(motion) = self.mesh.forward() {
             return Some(Event::Move(motion));
         }
+        self.engine_event()
+    }
+
+    /// What an engine does next, however the mesh is: it hears the answer to the step that is due, or performs it. `None`
+    /// while no step is due.
+    pub fn engine_event(&self) -> Option<Event> {
         let due = self.task.next_step()?;
         let answers = |report: &&Report| {
             let same = report.generation() == due.generation() && report.step() == due.kind();
@@ -154,19 +160,19 @@ impl World {
     /// Forgets the oldest routings that are under way beyond the limit.
     fn lose_routings(&mut self) {
         let wanted = self.task.wanted().generation;
-        let late = |step: &Step| step.generation() < wanted && self.mesh.heeds(step);
+        let late = |step: &Step| step.generation() < wanted && self.mesh.may_heed(step);
         while self.steps.iter().filter(|step| late(step)).count() > self.limits.late_routings {
             let Some(oldest) = self.steps.iter().position(late) else { return };
             self.steps.remove(oldest);
         }
     }
 
-    /// Performs and delivers what can't change anything any more, beyond the limit.
+    /// Performs (on a copy of the mesh) and delivers what can't change anything any more, beyond the limit.
     fn expire(&mut self, stale: &mut Vec<Report>, tasks: &mut impl Tasks) -> Result<(), Violation> {
         let mut spent = Vec::new();
         for step in &self.steps {
             let reports = [step.failed("late"), step.succeeded(Witnesses::one("a proxy"), "late")];
-            let mut any = !self.mesh.heeds(step);
+            let mut any = !self.mesh.may_heed(step);
             for report in &reports {
                 any = any && tasks.is_spent(&self.task, report)?;
             }
@@ -174,7 +180,7 @@ impl World {
         }
         for step in spent.iter().take(spent.len().saturating_sub(self.limits.stale)) {
             self.steps.retain(|other| other != step);
-            if let Some(report) = self.mesh.perform(step) {
+            if let Some(report) = self.mesh.clone().perform(step) {
                 insert(&mut self.reports, report, report_order);
             }
         }

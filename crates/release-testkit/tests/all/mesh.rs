@@ -1,14 +1,15 @@
 //! Random runs of a task against the simulated mesh.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use release_core::law::Outcome;
 use release_core::{Change, Command, Generation, Report, Routing, Step, Version};
 use release_testkit::mesh::{
-    Event, Flaw, Limits, Link, Mesh, Motion, Violation, World, sample_requests, sample_task, simulate,
+    Event, Failure, Flaw, Limits, Link, Mesh, Motion, Violation, World, sample_requests, sample_task, simulate,
 };
 
 proptest! {
@@ -26,30 +27,36 @@ proptest! {
 #[test]
 fn a_run_finds_every_flaw() {
     for flaw in Flaw::ALL {
-        let violation = find(flaw);
+        let violation = find(flaw, 0).violation;
         let expected = match flaw {
             Flaw::CallsStartedReady => matches!(violation, Violation::NotReady { .. }),
-            Flaw::DrainsAtOnce => matches!(violation, Violation::CutRequest { .. }),
             _ => matches!(violation, Violation::CutRequest { .. } | Violation::LostRequest { .. }),
         };
         assert!(expected, "{flaw:?} was found, but as: {violation}");
     }
 }
 
-/// What the shortest run that proptest finds ends in.
-fn find(flaw: Flaw) -> Violation {
-    let config = Config { cases: 4_000, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+#[test]
+fn a_failing_run_shrinks_to_a_short_list_of_events() {
+    let failure = find(Flaw::DrainsAtOnce, 2_000);
+    assert!(failure.events.len() <= 40, "{failure}");
+    assert!(failure.to_string().contains("   1. "), "{failure}");
+}
+
+fn find(flaw: Flaw, max_shrink_iters: u32) -> Failure {
+    let config = Config { cases: 4_000, failure_persistence: None, max_shrink_iters, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let mut last = None;
-    let run = runner.run(&(1..=3_u8, vec(any::<u16>(), 0..200)), |(proxies, choices)| {
+    let run = |proxies, choices: &[u16]| {
         let world = World::new(sample_task(), Mesh::new(proxies).with_flaw(flaw), few_commands());
-        simulate(world, &choices, &sample_requests()).map(drop).map_err(|failure| {
-            last = Some(failure.violation.clone());
-            TestCaseError::fail(failure.to_string())
-        })
+        simulate(world, choices, &sample_requests())
+    };
+    let found = runner.run(&(1..=3_u8, vec(any::<u16>(), 0..200)), |(proxies, choices)| {
+        run(proxies, &choices).map(drop).map_err(|failure| TestCaseError::fail(failure.to_string()))
     });
-    let failed = run.is_err();
-    last.filter(|_| failed).unwrap_or_else(|| panic!("{flaw:?} was not found"))
+    match found {
+        Err(TestError::Fail(_, (proxies, choices))) => run(proxies, &choices).unwrap_err(),
+        other => panic!("{flaw:?} was not found: {other:?}"),
+    }
 }
 
 /// So that runs don't wander: what is random here is the mesh.
@@ -64,12 +71,12 @@ fn runs_go_everywhere() {
         Config { cases: 400, failure_persistence: None, ..Config::default() },
         TestRng::deterministic_rng(RngAlgorithm::ChaCha),
     );
-    let mut seen = BTreeSet::new();
+    let seen = RefCell::new(BTreeSet::new());
     runner
         .run(&(1..=5_u8, vec(any::<u16>(), 0..200)), |(proxies, choices)| {
             let world = World::new(sample_task(), Mesh::new(proxies), Limits::wide());
             for (event, happened) in simulate(world, &choices, &sample_requests()).unwrap() {
-                seen.insert(match (&event, happened.outcome.as_deref()) {
+                seen.borrow_mut().insert(match (&event, happened.outcome.as_deref()) {
                     (Event::Move(motion), _) => format!("{motion:?}").split('(').next().unwrap().to_owned(),
                     (Event::Fail(_), _) => "a failure".to_owned(),
                     (_, Some(Outcome::Refused(_))) => "a refusal".to_owned(),
@@ -87,7 +94,7 @@ fn runs_go_everywhere() {
         .unwrap();
     let all = "Acknowledge, Crash, CutOff, Finish, Join, Kill, Reconnect, Refuse, Take, a failure, a fence, a late report, \
                a refusal, progress";
-    assert_eq!(seen.into_iter().collect::<Vec<_>>().join(", "), all);
+    assert_eq!(seen.into_inner().into_iter().collect::<Vec<_>>().join(", "), all);
 }
 
 fn apply(number: u64, to: Version) -> Step {
