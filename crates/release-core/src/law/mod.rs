@@ -21,7 +21,7 @@ mod task;
 mod tests;
 
 pub use change::check_change;
-pub use future::{check_closing, check_commuting, check_future, check_stored};
+pub use future::{check_commuting, check_future, check_stored, check_takeover};
 pub use input::{Input, Outcome, check_input};
 pub use task::check_task;
 

@@ -6,9 +6,13 @@
 )]
 
 use super::input::check_repeated;
-use super::{Broken, Input, Law, Outcome, check_change, check_commuting, check_stored, check_task};
+use super::{
+    Broken, Input, Law, Outcome, check_change, check_commuting, check_future, check_input, check_stored,
+    check_takeover, check_task, guard,
+};
 use crate::{
-    Action, Change, Command, Error, Percent, ReleaseKey, ReleaseSpec, ReleaseTask, Routing, StoredTask, Witnesses,
+    Action, Change, Command, Error, Mode, Percent, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask, Routing,
+    StoredTask, Witnesses,
 };
 use serde_json::{Value, json};
 
@@ -114,9 +118,40 @@ fn a_future_can_break_a_law() {
     for decided in [closing(Action::End, 3), closing(Action::End, 4)] {
         assert_eq!(check_commuting(&decided, &cancel, &end), Ok(()));
     }
+    let plan = running().plan(Action::End, Mode::Perform).unwrap();
+    let (steps, closed) = (plan.steps.clone(), Phase::Closed(Action::End));
+    assert_eq!(check_takeover(&plan, &steps, closed), Ok(()));
+    assert_eq!(law(check_takeover(&plan, &steps, Phase::Closed(Action::Cancel))), 11);
+    assert_eq!(law(check_takeover(&plan, &steps[1..], closed)), 11);
+    let five = Plan { steps: [&steps[..1], &steps].concat(), ..plan };
+    assert_eq!(law(check_takeover(&five, &five.steps, closed)), 11);
+    // No law is broken by so high a number, but no task is stored with it.
+    let endless = |v1: &mut Value| {
+        (v1["wanted"]["generation"], v1["confirmed"]["generation"]) = ((u64::MAX - 9).into(), (u64::MAX - 9).into());
+    };
+    assert_eq!(law(check_future(&edit(running(), endless))), 12);
     assert_eq!(law(check_stored(&running(), None)), 12);
     assert_eq!(law(check_stored(&running(), Some(&deploying()))), 12);
     assert_eq!(check_stored(&running(), Some(&running())), Ok(()));
+}
+
+/// In a debug build, which this is.
+#[test]
+#[should_panic(expected = "took in")]
+fn a_change_that_breaks_a_law_is_caught_at_once() {
+    let _ = guard(&mut running(), Command::CANCEL, |task, _| {
+        *task = deploying();
+        Ok::<_, Error>(Change::Changed)
+    });
+}
+
+#[test]
+fn a_content_policy_keeps_the_laws() {
+    let mut task = running();
+    let routing: Routing = serde_json::from_value(json!({"content": [[{"browser": "chrome"}]]})).unwrap();
+    let (after, outcome) = check_input(&task, &Command::SetRouting(routing.clone()).into()).unwrap();
+    assert_eq!((outcome, task.command(Command::SetRouting(routing))), (CHANGED, Ok(Change::Changed)));
+    assert_eq!(after, task);
 }
 
 #[test]
