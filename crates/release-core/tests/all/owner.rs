@@ -1,6 +1,6 @@
 //! Which version owns which request.
 
-use release_core::{Condition, Matcher, Percent, Request, Routing, RoutingKind, Rule, Version};
+use release_core::{Condition, Matcher, Owners, Percent, Request, Routing, RoutingKind, Rule, Version};
 
 #[test]
 fn a_ratio_takes_that_share_of_the_draws() {
@@ -36,6 +36,8 @@ fn rules_are_alternatives_and_conditions_are_not() {
         assert_eq!((grayscale(&both), grayscale(&either)), (by_both, by_either), "{request:?}");
     }
     assert_eq!((both.weights(), both.sole_owner()), (None, None));
+    let written = serde_json::to_string(&either).unwrap();
+    assert_eq!(serde_json::from_str::<Routing>(&written).unwrap(), either, "{written}");
     assert!(matches!(either.kind(), RoutingKind::Content(rules) if rules.len() == 2));
     assert!(format!("{either:?}").starts_with("Content([Rule("));
 }
@@ -152,7 +154,11 @@ fn patterns_are_those_that_every_data_plane_reads_alike() {
         "(?i-x:a)",
     ];
     for pattern in good {
-        assert!(pattern.parse::<release_core::Pattern>().is_ok(), "{pattern}");
+        let parsed: release_core::Pattern = pattern.parse().unwrap();
+        assert_eq!(
+            (parsed.as_str(), parsed.to_string(), String::from(parsed.clone())),
+            (pattern, pattern.into(), pattern.into())
+        );
     }
     for pattern in bad {
         assert!(pattern.parse::<release_core::Pattern>().is_err(), "{pattern}");
@@ -161,6 +167,15 @@ fn patterns_are_those_that_every_data_plane_reads_alike() {
     assert!("a".repeat(513).parse::<release_core::Pattern>().is_err());
     let matcher: Matcher = serde_json::from_str(r#"{"regex":"a|bc"}"#).unwrap();
     assert!(matcher.matches("bc") && !matcher.matches("abc") && !matcher.matches("bcd") && !matcher.matches("a\n"));
+}
+
+#[test]
+fn owners_are_a_set_of_versions() {
+    use Version::{Grayscale, Original};
+    let sets = [Owners::Only(Original), Owners::Only(Grayscale), Owners::Both];
+    let members = sets.map(|owners| (owners.contains(Original), owners.contains(Grayscale), owners.sole()));
+    assert_eq!(members, [(true, false, Some(Original)), (false, true, Some(Grayscale)), (true, true, None)]);
+    assert_eq!(sets.map(|owners| owners.and(Owners::Only(Original))), [sets[0], Owners::Both, Owners::Both]);
 }
 
 fn condition(json: &str) -> Condition {
