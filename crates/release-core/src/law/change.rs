@@ -1,7 +1,7 @@
 //! What holds of every change.
 
 use super::{Broken, Input, Law, Outcome};
-use crate::{Action, Change, Command, Mode, Phase, ReleaseTask, Stage, Version};
+use crate::{Action, Change, Command, Mode, Phase, ReleaseTask, Stage, Step, Version};
 
 /// Checks the laws that one change can break: 4 to 9 and 13. `after` is what `before` became by `input`.
 pub fn check_change(before: &ReleaseTask, input: &Input, outcome: &Outcome, after: &ReleaseTask) -> Result<(), Broken> {
@@ -22,6 +22,17 @@ pub fn check_change(before: &ReleaseTask, input: &Input, outcome: &Outcome, afte
     reachable_shrinks_by_confirmation_only(before, after)?;
     the_end_is_final(before, after)?;
     the_share_never_falls(before, after)
+}
+
+/// Law 8, over the whole life of a task: `asked` are all steps that were ever due, before it changed from `before` to
+/// `after`. If one of them came up a second time, an old answer to it would count as a new one.
+pub fn check_asked(asked: &[Step], before: &ReleaseTask, after: &ReleaseTask) -> Result<(), Broken> {
+    let name = |step: &Step| (step.generation(), step.kind());
+    let (old, new) = (before.next_step(), after.next_step());
+    let again = new.as_ref().is_some_and(|new| asked.iter().any(|step| name(step) == name(new)));
+    let same = old.as_ref().map(name) == new.as_ref().map(name);
+    Law::RepeatIsNothing
+        .holds(same || !again, "a step that was answered or given up is due again under the same number")
 }
 
 /// Law 7.

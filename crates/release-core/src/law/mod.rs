@@ -20,7 +20,7 @@ mod task;
 #[cfg(all(test, feature = "serde"))]
 mod tests;
 
-pub use change::check_change;
+pub use change::{check_asked, check_change};
 pub use future::{check_commuting, check_future, check_stored, check_takeover};
 pub use input::{Input, Outcome, check_input};
 pub use task::check_task;

@@ -7,7 +7,7 @@
 
 use super::input::check_repeated;
 use super::{
-    Broken, Input, Law, Outcome, check_change, check_commuting, check_future, check_input, check_stored,
+    Broken, Input, Law, Outcome, check_asked, check_change, check_commuting, check_future, check_input, check_stored,
     check_takeover, check_task, guard,
 };
 use crate::{
@@ -20,16 +20,16 @@ const CHANGED: Outcome = Outcome::Done(Change::Changed);
 
 #[test]
 fn a_state_can_break_a_law() {
-    let all_to = |version: &str| json!({"generation": 3, "routing": {"exclusive": version}});
+    let all_to = |version: &str| json!({"generation": 4, "routing": {"exclusive": version}});
     let closed = |action| closing(action, 4);
     assert_eq!(law(check_task(&edit(closed(Action::Cancel), |v1| v1["confirmed"] = all_to("grayscale")))), 7);
     assert_eq!(law(check_task(&edit(closed(Action::Cancel), |v1| route(v1, &all_to("grayscale"))))), 2);
     assert_eq!(law(check_task(&edit(closed(Action::End), |v1| route(v1, &all_to("original"))))), 3);
     assert_eq!(law(check_task(&edit(running(), |v1| v1["reachable"] = json!({"only": "original"})))), 4);
-    assert_eq!(law(check_task(&edit(closing(Action::End, 3), |v1| v1["confirmed"]["generation"] = 2.into()))), 4);
-    assert_eq!(law(check_task(&edit(closing(Action::End, 2), |v1| v1["confirmed"]["generation"] = 2.into()))), 4);
+    assert_eq!(law(check_task(&edit(closing(Action::End, 3), |v1| v1["confirmed"]["generation"] = 3.into()))), 4);
+    assert_eq!(law(check_task(&edit(closing(Action::End, 2), |v1| v1["confirmed"]["generation"] = 3.into()))), 4);
     assert_eq!(law(check_task(&edit(closing(Action::End, 3), |v1| route(v1, &all_to("original"))))), 5);
-    assert_eq!(law(check_task(&edit(running(), |v1| v1["confirmed"]["generation"] = 3.into()))), 7);
+    assert_eq!(law(check_task(&edit(running(), |v1| v1["confirmed"]["generation"] = 4.into()))), 7);
     assert_eq!(law(check_task(&edit(deploying(), |v1| v1["wanted"]["generation"] = 0.into()))), 7);
     assert_eq!(
         law(
@@ -68,20 +68,20 @@ fn a_change_can_break_a_law() {
     assert_eq!(check(&closing(Action::Cancel, 0), &forward, &CHANGED, &closing(Action::End, 0)), 7);
     assert_eq!(check(&closing(Action::End, 0), &forward, &CHANGED, &closing(Action::Cancel, 0)), 7);
     let numbered = |number: u64| edit(running(), |v1| v1["wanted"]["generation"] = number.into());
-    assert_eq!(check(&numbered(3), &set, &CHANGED, &numbered(2)), 7);
-    assert_eq!(check(&numbered(3), &set, &CHANGED, &numbered(5)), 7);
+    assert_eq!(check(&numbered(4), &set, &CHANGED, &numbered(3)), 7);
+    assert_eq!(check(&numbered(4), &set, &CHANGED, &numbered(6)), 7);
     let other_share = edit(running(), |v1| v1["wanted"]["routing"] = json!({"weighted": {"grayscale": 30}}));
     assert_eq!(check(&running(), &set, &CHANGED, &other_share), 7);
     let unconfirmed = edit(running(), |v1| v1["confirmed"]["generation"] = 1.into());
     assert_eq!(check(&running(), &set, &CHANGED, &unconfirmed), 7);
     // Law 4.
-    let forgotten = edit(numbered(3), |v1| v1["reachable"] = json!({"only": "original"}));
-    assert_eq!(check(&numbered(3), &set, &CHANGED, &edit(forgotten, |v1| v1["failure"] = "new".into())), 4);
+    let forgotten = edit(numbered(4), |v1| v1["reachable"] = json!({"only": "original"}));
+    assert_eq!(check(&numbered(4), &set, &CHANGED, &edit(forgotten, |v1| v1["failure"] = "new".into())), 4);
     // Laws 5 and 6.
     let retiring = closing(Action::Cancel, 3);
-    let moved = edit(closing(Action::Cancel, 4), |v1| v1["wanted"]["generation"] = 4.into());
+    let moved = edit(closing(Action::Cancel, 4), |v1| v1["wanted"]["generation"] = 5.into());
     assert_eq!(check(&retiring, &forward, &CHANGED, &moved), 5);
-    let reconfirmed = edit(closing(Action::Cancel, 4), |v1| v1["confirmed"]["generation"] = 4.into());
+    let reconfirmed = edit(closing(Action::Cancel, 4), |v1| v1["confirmed"]["generation"] = 5.into());
     assert_eq!(check(&retiring, &forward, &CHANGED, &reconfirmed), 5);
     let turned = edit(closing(Action::Cancel, 4), |v1| v1["action"] = "end".into());
     assert_eq!(check(&retiring, &Command::Reopen.into(), &CHANGED, &turned), 6);
@@ -91,7 +91,7 @@ fn a_change_can_break_a_law() {
         (Action::End, json!({"weighted": {"grayscale": 80}})),
         (Action::End, json!({"content": [[{"browser": "chrome"}]]})),
     ] {
-        let less = json!({"generation": 4, "routing": less});
+        let less = json!({"generation": 5, "routing": less});
         let fallen = edit(closing(action, 1), |v1| (v1["wanted"], v1["reachable"]) = (less, "both".into()));
         assert_eq!(check(&closing(action, 1), &forward, &CHANGED, &fallen), 13);
     }
@@ -106,6 +106,12 @@ fn a_repetition_can_break_a_law() {
     let refused = Outcome::Refused(Error::EndBeforeReady);
     assert_eq!(law(check_repeated(&deploying(), &cancel, &refused)), 8);
     assert_eq!(law(check_repeated(&closing(Action::End, 3), &cancel, &refused)), 8);
+    // A step that was due before is due again under its number; the one that is still due, and a new one, are none.
+    let asked = |task: &ReleaseTask| [task.next_step().unwrap()];
+    let (preparing, routing) = (closing(Action::End, 0), closing(Action::End, 1));
+    assert_eq!(law(check_asked(&asked(&preparing), &routing, &preparing)), 8);
+    assert_eq!(check_asked(&asked(&preparing), &preparing, &routing), Ok(()));
+    assert_eq!(check_asked(&asked(&routing), &routing, &routing), Ok(()));
 }
 
 #[test]
@@ -178,7 +184,7 @@ fn deploying() -> ReleaseTask {
     .unwrap()
 }
 
-/// At generation 2: a fifth of the requests, confirmed.
+/// At generation 3: a fifth of the requests, confirmed.
 fn running() -> ReleaseTask {
     let mut task = deploying();
     succeed(&mut task);

@@ -44,16 +44,14 @@ impl ReleaseTask {
     fn asked_before(&self, step: StepKind) -> bool {
         match &self.state {
             State::Deploying | State::Routing { .. } => false,
-            State::Running => matches!(step, StepKind::EnsureReady(Version::Grayscale) | StepKind::Apply),
-            // From any earlier phase, and a cancel from any stage of an end as well.
-            State::Preparing { action: Action::End, .. } => {
-                matches!(step, StepKind::EnsureReady(Version::Grayscale) | StepKind::Apply)
+            State::Running | State::Preparing { action: Action::End, .. } | State::Draining { .. } => {
+                step == StepKind::Apply
             }
+            // From any earlier phase, and from any stage of an end.
             State::Preparing { action: Action::Cancel, .. } => matches!(
                 step,
                 StepKind::EnsureReady(Version::Grayscale) | StepKind::Apply | StepKind::Drain(Version::Original)
             ),
-            State::Draining { .. } => step == StepKind::Apply,
             State::Retiring { action, .. } => step == StepKind::Apply || step == StepKind::Drain(action.loser()),
             State::Closed { action, .. } => {
                 step == StepKind::Apply
@@ -78,7 +76,12 @@ impl ReleaseTask {
             self.reachable = self.confirmed.routing.owners();
         }
         let next = match (core::mem::replace(&mut self.state, State::Running), report) {
-            (State::Deploying, _) => State::Running,
+            (State::Deploying, _) => {
+                // A generation of its own: an `end` asks anew whether the grayscale version is ready, and this answer,
+                // repeated, must not count for that one.
+                self.want(self.wanted.routing.clone());
+                State::Running
+            }
             (State::Preparing { action, resume }, _) => {
                 self.want(Routing::exclusive(action.survivor()));
                 State::Routing { action, resume }

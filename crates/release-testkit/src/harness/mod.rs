@@ -18,9 +18,9 @@ pub use operation::Operation;
 
 use crate::model::Model;
 use core::fmt;
-use release_core::law::{Input, Outcome, check_input};
-use release_core::{Change, Phase, ReleaseKey, ReleaseTask, Releases, Report};
-use std::collections::BTreeSet;
+use release_core::law::{Input, Outcome, check_asked, check_input};
+use release_core::{Change, Phase, ReleaseKey, ReleaseTask, Releases, Report, Step};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What happened in a run, to see that it was an interesting one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,8 @@ struct Run {
     model: Model,
     /// Every report given so far.
     reports: Vec<Report>,
+    /// Every step that was ever due, of the tasks that are there.
+    asked: BTreeMap<ReleaseKey, Vec<Step>>,
     summary: Summary,
 }
 
@@ -106,6 +108,9 @@ impl Run {
             Operation::Remove(key) => {
                 let real = self.releases.remove(key);
                 self.summary.removed += usize::from(real.is_some());
+                if real.is_some() {
+                    self.asked.remove(key);
+                }
                 same("removed", &real.is_some(), &self.model.remove(key))
             }
             Operation::Crash => {
@@ -129,7 +134,7 @@ impl Run {
         }
     }
 
-    fn due(&self, key: &ReleaseKey) -> Option<release_core::Step> {
+    fn due(&self, key: &ReleaseKey) -> Option<Step> {
         self.releases.get(key).ok()?.next_step()
     }
 
@@ -141,7 +146,13 @@ impl Run {
     /// Three times the same: on a task that was stored and loaded, with every law checked; on the real one; on the model.
     fn input(&mut self, key: &ReleaseKey, input: Input) -> Result<String, String> {
         let checked = match self.releases.get(key) {
-            Ok(task) => Some(check_input(&reload(task)?, &input).map_err(|broken| broken.to_string())?),
+            Ok(task) => {
+                let (after, outcome) = check_input(&reload(task)?, &input).map_err(|broken| broken.to_string())?;
+                let asked = self.asked.entry(key.clone()).or_default();
+                asked.extend(task.next_step().filter(|step| !asked.contains(step)));
+                check_asked(asked, task, &after).map_err(|broken| broken.to_string())?;
+                Some((after, outcome))
+            }
             Err(_) => None,
         };
         let (real, model): (Outcome, Outcome) = match input {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use release_core::law::{Input, Outcome};
+use release_core::law::{Input, Outcome, check_asked};
 use release_core::{
     Change, Command, Generation, Note, Owners, Phase, ReleaseTask, Report, Step, StepKind, Version, Witnesses,
 };
@@ -150,6 +150,7 @@ impl World {
         if let (Outcome::Unexpected(error), Input::Report(report)) = (&*outcome, input) {
             return Err(Violation::ReportRefused { report: Box::new(report.clone()), error: error.clone() });
         }
+        check_asked(&self.steps, &self.task, &task)?;
         self.task = task;
         if let Some(step) = self.task.next_step() {
             insert(&mut self.steps, step, |step| (step.generation(), step.kind()));

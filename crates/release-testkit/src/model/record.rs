@@ -170,7 +170,10 @@ impl Record {
                 self.enter(Closing(action, Retiring))
             }
             (Closing(action, Retiring), _) => self.enter(Closed(action)),
-            (_, _) => self.enter(Running),
+            (_, _) => {
+                self.routings.push(self.wanted());
+                self.enter(Running)
+            }
         }
     }
 
@@ -220,13 +223,13 @@ fn step_of(phase: Phase) -> Option<StepKind> {
 }
 
 /// The phases in which a task can have been before, at the same generation: a routing of its own begins a new one, and so
-/// does every reopening.
+/// do the end of deploying and every reopening.
 #[expect(clippy::match_same_arms, reason = "a table: one row for each phase")]
 fn before(phase: Phase) -> Vec<Phase> {
     match phase {
         Deploying | Closing(_, RoutingStage) => vec![],
-        Running => vec![Deploying, Running],
-        Closing(Action::End, Preparing) => vec![Deploying, Running],
+        Running => vec![Running],
+        Closing(Action::End, Preparing) => vec![Running],
         Closing(Action::Cancel, Preparing) => {
             let ending = |stage| Closing(Action::End, stage);
             vec![Deploying, Running, ending(Preparing), ending(RoutingStage), ending(Draining)]
