@@ -103,9 +103,8 @@ impl Data {
         self.failure = None;
         match report {
             Report::Ready { .. } => {
-                if let Some(action) = closing {
-                    self.set_routing(Routing::exclusive(action.survivor()));
-                }
+                let all = |action: Action| Routing::exclusive(action.survivor());
+                self.set_routing(closing.map_or_else(|| self.wanted.routing.clone(), all));
             }
             Report::Confirmed { by, .. } => {
                 self.confirmed = self.wanted.clone();
@@ -165,16 +164,15 @@ impl Data {
 }
 
 fn asked_before(phase: Phase, step: StepKind) -> bool {
-    let grayscale_ready = StepKind::EnsureReady(Version::Grayscale);
     match phase {
         Phase::Deploying | Phase::Closing(_, Stage::Routing) => false,
-        Phase::Running | Phase::Closing(Action::End, Stage::Preparing) => {
-            step == grayscale_ready || step == StepKind::Apply
+        Phase::Running | Phase::Closing(Action::End, Stage::Preparing) | Phase::Closing(_, Stage::Draining) => {
+            step == StepKind::Apply
         }
         Phase::Closing(Action::Cancel, Stage::Preparing) => {
+            let grayscale_ready = StepKind::EnsureReady(Version::Grayscale);
             step == grayscale_ready || step == StepKind::Apply || step == StepKind::Drain(Version::Original)
         }
-        Phase::Closing(_, Stage::Draining) => step == StepKind::Apply,
         Phase::Closing(action, Stage::Retiring) => step == StepKind::Apply || step == StepKind::Drain(action.loser()),
         Phase::Closed(action) => {
             step == StepKind::Apply
