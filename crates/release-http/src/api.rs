@@ -41,8 +41,13 @@ pub trait Api: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The core refused it: 400, 404, or 409 for a create.
-    #[error(transparent)]
-    Refused(#[from] Error),
+    #[error("{error}")]
+    Refused {
+        /// Why.
+        error: Error,
+        /// When the task was closed, where that is why and you know it: as RFC 3339 writes a time.
+        closed_at: Option<Note>,
+    },
 
     /// A delete was recorded and goes on, but did not finish within the time that a request may wait: 500, and the caller
     /// may repeat the request to wait again.
@@ -56,6 +61,18 @@ pub enum Failure {
         reason: Option<Note>,
     },
 
+    /// A delete was recorded, and before the task was closed, somebody reopened it: 400. It will not be closed unless
+    /// somebody asks again.
+    #[error("the decision to {action} the release was recorded, but then the release was reopened")]
+    Reopened {
+        /// What was asked for.
+        action: Action,
+    },
+
+    /// The server is going down, and nothing was changed: 500, and the caller may repeat the request.
+    #[error("the server is going down")]
+    ShuttingDown,
+
     /// Another request holds the task: 429 in the older codes, 500 in the newer ones, which have no 429.
     #[error("another request is changing the task")]
     Locked,
@@ -64,4 +81,10 @@ pub enum Failure {
     /// the caller can do nothing about it.
     #[error("the store or the mesh failed")]
     Internal,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused { error, closed_at: None }
+    }
 }

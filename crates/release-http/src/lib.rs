@@ -35,6 +35,20 @@
 //!    deletes among them, accept an empty one and `{}`, which clients send that can't set a content type without a body.
 //! 9. What the core says (400, 404, and 409 for a create).
 //!
+//! # What a delete answers
+//!
+//! | answer | when | what then |
+//! |---|---|---|
+//! | 200, empty | the task is closed: the survivor has all traffic, the loser is gone | nothing |
+//! | 400 | the request is not as the contract says, or does not fit the phase of the task | as the message says |
+//! | 400 | it was recorded, and then **somebody reopened the release** | talk to them; ask again to close it after all |
+//! | 404 | there is no such task, or it was closed before: the message says how, and when if the embedder knows | nothing |
+//! | 500 | it was recorded and is **not finished yet**: the message says how far it is | repeat it to wait again |
+//! | 500 | the server is going down and nothing was changed, or a store or a mesh failed | repeat it |
+//!
+//! Reopened is a 400 because clients repeat what got a 500 by themselves: one of them would overrule the operator who
+//! reopened the release. 409 would say it well, but is not among the documented answers of a delete.
+//!
 //! # Every answer
 //!
 //! Carries `X-Request-Id`: the caller's, if there is one of 1 to 64 letters, digits, `-`, `_` or `.`, else a new one. An

@@ -2,9 +2,9 @@
 
 use crate::{Failure, Operation};
 use http::StatusCode;
-use release_core::{Error, ErrorKind};
+use release_core::{Error, ErrorKind, Note};
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Why a request was not carried out.
 ///
@@ -41,7 +41,7 @@ pub enum ProblemKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Detail {
     Text(Cow<'static, str>),
-    Core(Error),
+    Core { error: Error, closed_at: Option<Note> },
 }
 
 /// The two published generations of error codes. Source: contract.
@@ -117,7 +117,7 @@ impl Problem {
     /// What the embedder's failure of an operation is to the caller.
     pub(crate) fn of_failure(operation: Operation, failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) => Self::of_core(operation, error),
+            Failure::Refused { error, closed_at } => Self::of_core(operation, error, closed_at),
             Failure::NotFinished { action, phase, reason } => {
                 let because = reason.map(|reason| format!(" The last attempt failed: {}.", reason.as_str()));
                 let detail = format!(
@@ -127,6 +127,15 @@ impl Problem {
                 );
                 Self::new(ProblemKind::Internal, detail)
             }
+            // Not a 500: clients repeat those by themselves, and would so overrule whoever reopened it.
+            Failure::Reopened { action } => Self::invalid(format!(
+                "The release was reopened after the decision to {action} it, and goes on as before: \
+                 repeat the request to {action} it after all."
+            )),
+            Failure::ShuttingDown => Self::new(
+                ProblemKind::Internal,
+                "The server is going down and nothing was changed: repeat the same request soon.",
+            ),
             Failure::Locked => {
                 Self::new(ProblemKind::Locked, "Another request is changing the task: repeat this one later.")
             }
@@ -141,13 +150,13 @@ impl Problem {
     ///
     /// On a delete that is 400 or 404 and nothing else: only creating gives a conflict, and should an embedder answer
     /// another operation with one, the request did not fit.
-    fn of_core(operation: Operation, error: Error) -> Self {
+    fn of_core(operation: Operation, error: Error, closed_at: Option<Note>) -> Self {
         let kind = match error.kind() {
             ErrorKind::NotFound => ProblemKind::NotFound,
             ErrorKind::Conflict if operation == Operation::Create => ProblemKind::Exists,
             ErrorKind::Invalid | ErrorKind::Conflict => ProblemKind::Invalid,
         };
-        Self { kind, detail: Detail::Core(error) }
+        Self { kind, detail: Detail::Core { error, closed_at } }
     }
 }
 
@@ -155,9 +164,12 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.detail {
             Detail::Text(text) => f.write_str(text),
-            Detail::Core(Error::Parse(error)) => write!(f, "The parameter {error}."),
-            Detail::Core(error) => {
-                fmt::Write::write_fmt(&mut Capitalised { out: f, started: false }, format_args!("{error}."))
+            Detail::Core { error, closed_at } => {
+                match error {
+                    Error::Parse(error) => write!(f, "The parameter {error}.")?,
+                    error => write!(Capitalised { out: f, started: false }, "{error}.")?,
+                }
+                closed_at.iter().try_for_each(|at| write!(f, " It was closed at {at}."))
             }
         }
     }

@@ -7,9 +7,12 @@ use release_http::testkit::Memory;
 use release_http::{Caller, Codes, Failure, ReleaseService, Tokens, Unauthenticated, properties};
 use std::fmt::Write as _;
 
+fn key() -> Box<ReleaseKey> {
+    Box::new(ReleaseKey::parse("mesh-1", "shop", "r1").unwrap())
+}
+
 /// Every error of the core.
 fn core_errors() -> Vec<Error> {
-    let key = || Box::new(ReleaseKey::parse("mesh-1", "shop", "r1").unwrap());
     let parse: ParseError = ReleaseId::try_from("no such id").unwrap_err();
     vec![
         parse.into(),
@@ -28,11 +31,15 @@ fn core_errors() -> Vec<Error> {
 }
 
 fn failures() -> Vec<Failure> {
-    let mut failures: Vec<Failure> = core_errors().into_iter().map(Failure::Refused).collect();
+    let mut failures: Vec<Failure> = core_errors().into_iter().map(Failure::from).collect();
+    let error = Error::Closed { key: key(), action: Action::Cancel };
+    failures.push(Failure::Refused { error, closed_at: Some(Note::new("2026-01-01T00:00:00.25Z")) });
     let phase = Phase::Closing(Action::End, Stage::Draining);
     failures.push(Failure::NotFinished { action: Action::End, phase, reason: None });
     let reason = Some(Note::new("envoy-3 does not answer"));
     failures.push(Failure::NotFinished { action: Action::End, phase, reason });
+    failures.push(Failure::Reopened { action: Action::End });
+    failures.push(Failure::ShuttingDown);
     failures.push(Failure::Locked);
     failures.push(Failure::Internal);
     failures
@@ -94,7 +101,7 @@ fn every_refusal_of_the_adapter_in_both_generations() {
 #[test]
 fn on_a_delete_the_core_gives_400_or_404_and_nothing_else() {
     for error in core_errors() {
-        let service = ReleaseService::new(Failing(Failure::Refused(error.clone())), Unauthenticated);
+        let service = ReleaseService::new(Failing(error.clone().into()), Unauthenticated);
         let status = ask(&service, request("DELETE", &format!("{RELEASES}/r1?action=end"), "")).status();
         let expected = if error.kind() == ErrorKind::NotFound { 404 } else { 400 };
         assert_eq!(status, expected, "{error}");

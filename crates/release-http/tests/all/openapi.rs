@@ -99,8 +99,8 @@ fn every_listed_status_is_given_and_every_body_fits() {
         note(operation, ask(&works, bare));
         note(operation, ask(&works, request(method, &target, &" ".repeat(65 * 1024))));
         for failure in [
-            Failure::Refused(Error::UnknownRelease(key())),
-            Failure::Refused(Error::ReleaseExists(key())),
+            Error::UnknownRelease(key()).into(),
+            Error::ReleaseExists(key()).into(),
             Failure::Locked,
             Failure::Internal,
         ] {
