@@ -7,8 +7,8 @@ use release_http::testkit::Memory;
 use release_http::{Caller, Codes, Failure, ReleaseService, Tokens, Unauthenticated, properties};
 use std::fmt::Write as _;
 
-fn key() -> Box<ReleaseKey> {
-    Box::new(ReleaseKey::parse("mesh-1", "shop", "r1").unwrap())
+fn key() -> ReleaseKey {
+    ReleaseKey::parse("mesh-1", "shop", "r1").unwrap()
 }
 
 /// Every error of the core.
@@ -16,8 +16,8 @@ fn core_errors() -> Vec<Error> {
     let parse: ParseError = ReleaseId::try_from("no such id").unwrap_err();
     vec![
         parse.into(),
-        Error::UnknownRelease(key()),
-        Error::Closed { key: key(), action: Action::End },
+        Error::UnknownRelease(key().into()),
+        Error::Closed { key: key().into(), action: Action::End },
         Error::NotRunning { phase: Phase::Deploying },
         Error::NotRunning { phase: Phase::Closing(Action::Cancel, Stage::Draining) },
         Error::EndBeforeReady,
@@ -25,14 +25,14 @@ fn core_errors() -> Vec<Error> {
         Error::PointOfNoReturn { action: Action::End },
         Error::TakeoverRequired { action: Action::Cancel, survivor: Version::Original },
         Error::SameVersion("v1".parse().unwrap()),
-        Error::ReleaseExists(key()),
-        Error::ServiceBusy { service: "cart".parse().unwrap(), by: key() },
+        Error::ReleaseExists(key().into()),
+        Error::ServiceBusy { service: "cart".parse().unwrap(), by: key().into() },
     ]
 }
 
 fn failures() -> Vec<Failure> {
     let mut failures: Vec<Failure> = core_errors().into_iter().map(Failure::from).collect();
-    let error = Error::Closed { key: key(), action: Action::Cancel };
+    let error = Error::Closed { key: key().into(), action: Action::Cancel };
     failures.push(Failure::Refused { error, closed_at: Some(Note::new("2026-01-01T00:00:00.25Z")) });
     let phase = Phase::Closing(Action::End, Stage::Draining);
     failures.push(Failure::NotFinished { action: Action::End, phase, reason: None });
