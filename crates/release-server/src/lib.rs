@@ -28,7 +28,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(arguments) => serve::run(arguments),
-            Command::Client(command) => client::run(command),
+            Command::Client(command) => client::run(&command),
         }
     }
 }

@@ -10,7 +10,7 @@ pub enum Command {
 }
 
 /// Asks a server, and shows the answer.
-pub fn run(command: Command) -> ExitCode {
+pub fn run(command: &Command) -> ExitCode {
     let Command::List {} = command;
     ExitCode::FAILURE
 }
