@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. One module per command, `tools` for what they install.
 
 mod bench;
+mod envoy;
 mod fuzz;
 mod msrv;
 mod mutants;
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::Options),
     /// Change the code of a crate in small ways and show the changes that no test notices
     Mutants(mutants::Options),
+    /// Install the real Envoy that tests and benchmarks run, and print where it is
+    Envoy,
     /// Explore every state of a release task with a simulated mesh
     Explore {
         /// Larger bounds: minutes rather than seconds
@@ -59,6 +62,10 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&sh, &options),
         Command::Bench(options) => bench::run(&sh, &options),
         Command::Mutants(options) => mutants::run(&sh, &options),
+        Command::Envoy => {
+            println!("{}", envoy::ensure(&sh)?.display());
+            Ok(())
+        }
         Command::Explore { deep } => explore(&sh, deep),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::{fuzz, msrv, no_std, tools, workspace};
+use crate::{envoy, fuzz, msrv, no_std, tools, workspace};
 
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Stage {
 pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "fmt", what: "rustfmt would change nothing, fuzz targets included", run: fmt },
     Stage { name: "clippy", what: "no warning in any target with all features, fuzz targets included", run: clippy },
-    Stage { name: "test", what: "all tests and documentation examples, with all features", run: test },
+    Stage { name: "test", what: "all tests and documentation examples, with all features and a real Envoy", run: test },
     Stage { name: "docs", what: "the documentation builds without a warning", run: docs },
     Stage { name: "features", what: "no warning in any combination of the libraries' features", run: features },
     Stage { name: "no_std", what: "what is meant to do without std builds where there is no std", run: no_std::check },
@@ -49,6 +49,7 @@ fn clippy(sh: &Shell) -> Result<()> {
 }
 
 fn test(sh: &Shell) -> Result<()> {
+    envoy::ensure(sh)?;
     // A snapshot that differs is a failure: it is neither accepted nor left behind as a file to review.
     cmd!(sh, "cargo test --workspace --all-features").env("INSTA_UPDATE", "no").run()?;
     Ok(())
