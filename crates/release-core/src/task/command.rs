@@ -78,25 +78,26 @@ impl ReleaseTask {
         }
         let resume = self
             .state
-            .resume()
-            .cloned()
+            .take_resume()
             .unwrap_or_else(|| Resume { deployed: self.state == State::Running, routing: self.wanted.routing.clone() });
         self.go(State::Preparing { action, resume });
         Ok(Change::Changed)
     }
 
     fn reopen(&mut self) -> Result<Change, Error> {
-        match (self.phase(), self.state.resume().cloned()) {
-            (Phase::Closed(action), _) => Err(self.closed(action)),
-            (_, Some(Resume { deployed, routing })) => {
+        match self.phase() {
+            Phase::Deploying | Phase::Running => return Ok(Change::Unchanged),
+            Phase::Closed(action) => return Err(self.closed(action)),
+            Phase::Closing(action, _) => {
+                let Some(Resume { deployed, routing }) = self.state.take_resume() else {
+                    return Err(Error::PointOfNoReturn { action });
+                };
                 // Always a new generation, even for the same routing: answers to the takeover that is given up are old.
                 self.want(routing);
                 self.go(if deployed { State::Running } else { State::Deploying });
-                Ok(Change::Changed)
             }
-            (Phase::Closing(action, _), None) => Err(Error::PointOfNoReturn { action }),
-            (Phase::Deploying | Phase::Running, None) => Ok(Change::Unchanged),
         }
+        Ok(Change::Changed)
     }
 
     fn closed(&self, action: Action) -> Error {

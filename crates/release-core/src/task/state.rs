@@ -1,6 +1,7 @@
 //! The states, each with the data that exists only there.
 
-use crate::{Action, Note, Phase, Routing, Stage, Witnesses};
+use crate::{Action, Note, Phase, Routing, Stage, Version, Witnesses};
+use core::mem;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
@@ -59,6 +60,19 @@ impl State {
         match self {
             Self::Preparing { resume, .. } | Self::Routing { resume, .. } | Self::Draining { resume, .. } => {
                 Some(resume)
+            }
+            Self::Deploying | Self::Running | Self::Retiring { .. } | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Takes out what `reopen` goes back to, while there is a way back. The caller puts another state in this one's place.
+    ///
+    /// In place, and not with the whole state by value: a decision is so short that copying states would dominate it.
+    pub(crate) fn take_resume(&mut self) -> Option<Resume> {
+        let nothing = Resume { deployed: false, routing: Routing::exclusive(Version::Original) };
+        match self {
+            Self::Preparing { resume, .. } | Self::Routing { resume, .. } | Self::Draining { resume, .. } => {
+                Some(mem::replace(resume, nothing))
             }
             Self::Deploying | Self::Running | Self::Retiring { .. } | Self::Closed { .. } => None,
         }
