@@ -75,27 +75,29 @@ impl ReleaseTask {
             self.confirmed = self.wanted.clone();
             self.reachable = self.confirmed.routing.owners();
         }
-        let next = match (core::mem::replace(&mut self.state, State::Running), report) {
+        self.failure = None;
+        // Each arm writes its state in place: a decision is so short that carrying a state through a variable shows.
+        match (core::mem::replace(&mut self.state, State::Running), report) {
             (State::Deploying, _) => {
                 // A generation of its own: an `end` asks anew whether the grayscale version is ready, and this answer,
                 // repeated, must not count for that one.
-                self.want(self.wanted.routing.clone());
-                State::Running
+                self.wanted.generation = self.wanted.generation.next();
             }
             (State::Preparing { action, resume }, _) => {
                 self.want(Routing::exclusive(action.survivor()));
-                State::Routing { action, resume }
+                self.state = State::Routing { action, resume };
             }
             (State::Routing { action, resume }, Report::Confirmed { by, .. }) => {
-                State::Draining { action, resume, confirmed_by: by }
+                self.state = State::Draining { action, resume, confirmed_by: by };
             }
             (State::Draining { action, confirmed_by, .. }, Report::Drained { evidence, .. }) => {
-                State::Retiring { action, confirmed_by, drained: evidence }
+                self.state = State::Retiring { action, confirmed_by, drained: evidence };
             }
-            (State::Retiring { action, confirmed_by, drained }, _) => State::Closed { action, confirmed_by, drained },
-            (state, _) => state,
-        };
-        self.go(next);
+            (State::Retiring { action, confirmed_by, drained }, _) => {
+                self.state = State::Closed { action, confirmed_by, drained };
+            }
+            (state, _) => self.state = state,
+        }
         Change::Changed
     }
 }
