@@ -81,6 +81,7 @@ pub use auth::{Authenticate, Caller, Denied, Tokens, Unauthenticated};
 pub use openapi::OPENAPI;
 pub use parse::Call;
 pub use problem::{Codes, Problem, ProblemKind, Published};
+pub use request_id::RequestIds;
 pub use resource::{ClusterId, DeploymentName, Details, ImageVersion, NewRelease, Release};
 pub use respond::Body;
 pub use route::Operation;

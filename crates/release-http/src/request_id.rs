@@ -7,22 +7,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The header's name.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Makes request ids that do not repeat: a random number for each source, then a count.
+/// Finds the id of a request, or makes one that does not repeat: a random number for each source, then a count.
+///
+/// [`ReleaseService`](crate::ReleaseService) has its own. Who wants the id in a log, around the service, asks first and
+/// sets `X-Request-Id` of the request to what comes out: the service then takes it over.
+///
+/// ```
+/// use http::HeaderMap;
+/// use release_http::RequestIds;
+///
+/// let ids = RequestIds::new();
+/// let mut headers = HeaderMap::new();
+/// let id = ids.of(&headers);
+/// headers.insert("x-request-id", id.clone());
+/// assert_eq!(ids.of(&headers), id);
+/// ```
 #[derive(Debug)]
-pub(crate) struct RequestIds {
+pub struct RequestIds {
     source: u64,
     count: AtomicU64,
 }
 
 impl RequestIds {
-    pub(crate) fn new() -> Self {
+    /// A source of its own.
+    pub fn new() -> Self {
         // The standard library's hasher is keyed from the system's randomness.
         Self { source: RandomState::new().hash_one("release-http"), count: AtomicU64::new(0) }
     }
 
     /// The id for the answer: the caller's if there is exactly one and it has 1 to 64 ASCII letters, digits, `-`, `_` or
     /// `.`; else a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
         let mut given = headers.get_all(X_REQUEST_ID).iter();
         match (given.next(), given.next()) {
             (Some(id), None) if is_well_formed(id.as_bytes()) => id.clone(),
@@ -33,6 +48,12 @@ impl RequestIds {
     fn next(&self) -> HeaderValue {
         let id = format!("{:016x}{:016x}", self.source, self.count.fetch_add(1, Ordering::Relaxed));
         HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+    }
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

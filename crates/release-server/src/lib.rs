@@ -18,7 +18,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     #[command(flatten)]
     Client(client::Command),
 }
@@ -27,7 +27,7 @@ impl Cli {
     /// Does what the command line says.
     pub fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve(arguments) => serve::run(arguments),
+            Command::Serve(arguments) => serve::run(*arguments),
             Command::Client(command) => client::run(&command),
         }
     }

@@ -1,12 +1,83 @@
 //! `release-server serve`: the composition root.
+//!
+//! [`Server`] is all of it for whoever starts one in a process of their own, tests and benchmarks among them;
+//! [`run`] is what the command line does around it.
 
+mod api;
+mod arguments;
+mod body;
+mod config;
+mod handler;
+mod listener;
+mod server;
+mod simulated;
+mod telemetry;
+
+pub use arguments::Arguments;
+pub use config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
+pub use server::{Server, StartError};
+
+use anyhow::Context;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Serve the API.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {}
+/// Serves until it is told to stop, by SIGTERM or SIGINT; a second one ends the process at once.
+pub fn run(arguments: Arguments) -> ExitCode {
+    telemetry::start(&arguments.log, arguments.log_format);
+    let config = match Config::try_from(arguments) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
-/// Serves until it is told to stop.
-pub fn run(_: Arguments) -> ExitCode {
-    ExitCode::FAILURE
+fn serve(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let served = runtime.block_on(async {
+        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let server = Server::start(config).await?;
+        announce(&server).context("the address could not be printed")?;
+        let name = next(&mut signals).await;
+        tracing::info!(signal = name, "the server is asked to stop");
+        tokio::select! {
+            in_time = server.shutdown() => {
+                if !in_time {
+                    tracing::warn!("not everything ended in time; nothing is lost");
+                }
+                tracing::info!("the server has stopped");
+            }
+            name = next(&mut signals) => tracing::warn!(signal = name, "the server stops at once; nothing is lost"),
+        }
+        Ok(())
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+/// What scripts wait for on standard output.
+fn announce(server: &Server) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{}", server.address())?;
+    if let Some(address) = server.simulated_address() {
+        writeln!(out, "simulated traffic on http://{address}")?;
+    }
+    out.flush()
+}
+
+async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }

@@ -1,0 +1,118 @@
+//! What a server is made of, once everything about it has been checked.
+
+use http::request::Parts;
+use release_core::Mode;
+use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Tokens, Unauthenticated};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Config {
+    /// Where tasks are kept.
+    pub store: StoreConfig,
+    /// What carries out their steps.
+    pub mesh: MeshConfig,
+    /// The rest.
+    pub options: Options,
+}
+
+/// Where tasks are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// Nowhere: they are gone with the process.
+    Memory,
+    /// In the file `releases.redb` of this directory, which is made if there is none.
+    Redb(PathBuf),
+}
+
+/// What carries out the steps of tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeshConfig {
+    /// A mesh that exists in this process only.
+    Simulated {
+        /// How long each step takes.
+        lag: Duration,
+        /// Where to take requests and route them as the simulated proxies would, if anywhere.
+        listen: Option<SocketAddr>,
+    },
+}
+
+/// What does not depend on the store and the mesh.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who is let in.
+    pub authentication: Authentication,
+    /// Whether a delete performs the takeover, or asks for it to be done before.
+    pub takeover: Mode,
+    /// How long a delete may wait for its end.
+    pub wait: Duration,
+    /// The generation of error codes.
+    pub codes: Codes,
+    /// Bounds on what clients may ask for.
+    pub limits: Limits,
+    /// How long a shutdown may take.
+    pub shutdown_limit: Duration,
+}
+
+/// A free port of 127.0.0.1, everybody is let in, and what the command line takes when it is told nothing.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            authentication: Authentication::Off,
+            takeover: Mode::Perform,
+            wait: Duration::from_secs(30),
+            codes: Codes::Newer,
+            limits: Limits::default(),
+            shutdown_limit: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Bounds on what clients may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request line and headers together, in bytes: 431 (or 414) beyond. At least 8192.
+    pub header_bytes: usize,
+    /// The longest body, in bytes: 413 beyond.
+    pub body_bytes: usize,
+    /// How many connections are served at the same time; more of them wait in the backlog of the system.
+    pub connections: usize,
+    /// How long a client may take to send the head of a request, and again its body. A connection that is idle for that
+    /// long is closed.
+    pub read_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { header_bytes: 16 * 1024, body_bytes: 64 * 1024, connections: 10_000, read_time: Duration::from_secs(30) }
+    }
+}
+
+/// Who is let in.
+#[derive(Debug)]
+pub enum Authentication {
+    /// Everybody: only on a loopback address.
+    Off,
+    /// Who has a token.
+    Tokens(Tokens),
+    /// Who signs with an access key.
+    AkSk(AkSk),
+    /// Who has either.
+    Either(Box<(Tokens, AkSk)>),
+}
+
+impl Authenticate for Authentication {
+    async fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
+        match self {
+            Self::Off => Unauthenticated.authenticate(head, body).await,
+            Self::Tokens(tokens) => tokens.authenticate(head, body).await,
+            Self::AkSk(aksk) => aksk.authenticate(head, body).await,
+            Self::Either(both) => both.authenticate(head, body).await,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A request in, a response out: the API, and what those who run the server ask for.
+
+use super::body::TimedBody;
+use super::config::Options;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use release_http::{Api, Authenticate, Body, Codes, Problem, ProblemKind, ReleaseService, RequestIds};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{Instrument as _, field};
+
+/// Answers requests; the same for all connections.
+pub(super) type Handler = Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+
+/// The answer to come.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// What the operators of a server ask it.
+pub(super) trait Operator: Send + Sync + 'static {
+    /// Whether requests can be served.
+    fn ready(&self) -> impl Future<Output = Result<(), &'static str>> + Send;
+
+    /// All metrics as text.
+    fn metrics(&self) -> String;
+}
+
+struct Shared<A, U, O> {
+    api: ReleaseService<A, U>,
+    operator: O,
+    request_ids: RequestIds,
+    codes: Codes,
+    read_time: Duration,
+}
+
+/// The handler of a server.
+pub(super) fn handler<A, U, O>(api: A, authenticate: U, operator: O, options: &HandlerOptions) -> Handler
+where
+    A: Api + 'static,
+    U: Authenticate + 'static,
+    O: Operator,
+{
+    let api = ReleaseService::new(api, authenticate).codes(options.codes).body_limit(options.body_bytes);
+    let shared = Arc::new(Shared {
+        api,
+        operator,
+        request_ids: RequestIds::new(),
+        codes: options.codes,
+        read_time: options.read_time,
+    });
+    Arc::new(move |request| Box::pin(logged(Arc::clone(&shared), request)))
+}
+
+/// The part of the options that the handler needs.
+pub(super) struct HandlerOptions {
+    codes: Codes,
+    body_bytes: usize,
+    read_time: Duration,
+}
+
+impl From<&Options> for HandlerOptions {
+    fn from(options: &Options) -> Self {
+        let Options { codes, limits, .. } = options;
+        Self { codes: *codes, body_bytes: limits.body_bytes, read_time: limits.read_time }
+    }
+}
+
+/// Answers a request, and writes a line about it that shows no header, no query and no body: those hold credentials.
+async fn logged<A, U, O>(shared: Arc<Shared<A, U, O>>, mut request: Request<Incoming>) -> Response<Body>
+where
+    A: Api + 'static,
+    U: Authenticate + 'static,
+    O: Operator,
+{
+    let id = shared.request_ids.of(request.headers());
+    let text = id.to_str().unwrap_or_default();
+    let span = tracing::info_span!("request", id = text, release = field::Empty);
+    request.headers_mut().insert("x-request-id", id);
+    async move {
+        let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+        let response = answer(&shared, request).await;
+        report(&method, &path, response.status(), began.elapsed());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer<A, U, O>(shared: &Shared<A, U, O>, request: Request<Incoming>) -> Response<Body>
+where
+    A: Api,
+    U: Authenticate,
+    O: Operator,
+{
+    match request.uri().path() {
+        "/healthz" => text(shared, &request, StatusCode::OK, "ok\n".into()),
+        "/readyz" => match shared.operator.ready().await {
+            Ok(()) => text(shared, &request, StatusCode::OK, "ready\n".into()),
+            Err(why) => text(shared, &request, StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        },
+        "/metrics" => text(shared, &request, StatusCode::OK, shared.operator.metrics()),
+        _ => shared.api.answer(request.map(|body| TimedBody::new(body, shared.read_time))).await,
+    }
+}
+
+fn text<A, U, O>(
+    shared: &Shared<A, U, O>,
+    request: &Request<Incoming>,
+    status: StatusCode,
+    text: String,
+) -> Response<Body> {
+    let mut response = if [Method::GET, Method::HEAD].contains(request.method()) {
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
+    } else {
+        let problem = Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
+        problem.into_response(shared.codes)
+    };
+    if let Some(id) = request.headers().get("x-request-id") {
+        response.headers_mut().insert("x-request-id", id.clone());
+    }
+    response
+}
+
+fn report(method: &Method, path: &str, status: StatusCode, took: Duration) {
+    let (path, status, ms) = (release_core::Note::new(path), status.as_u16(), took.as_millis());
+    let path = path.as_str();
+    if status >= 500 {
+        tracing::warn!(%method, path, status, ms, "answered");
+    } else if status < 300 && method.is_safe() {
+        tracing::debug!(%method, path, status, ms, "answered");
+    } else {
+        tracing::info!(%method, path, status, ms, "answered");
+    }
+}

@@ -1,0 +1,88 @@
+//! Connections: accepted, served, bounded in number, ended in time.
+
+use super::config::Limits;
+use super::handler::Handler;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait after the system refused to accept a connection: it is out of something, and will be for a while.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the connections of a listener until `stop`; then lets those that are being answered end, and closes the rest.
+/// Returns whether all had ended within `limit`.
+pub(super) async fn serve(
+    listener: TcpListener,
+    handler: Handler,
+    limits: Limits,
+    stop: CancellationToken,
+    limit: Duration,
+) -> bool {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.read_time).max_buf_size(limits.header_bytes);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let place = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Ok(place) = Arc::clone(&places).acquire_owned() => place,
+        };
+        let stream = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            stream = accept(&listener) => stream,
+        };
+        while connections.try_join_next().is_some() {}
+        let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.clone());
+        connections.spawn(async move {
+            connection(stream, &builder, handler, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let ended = timeout(limit, async { while connections.join_next().await.is_some() {} }).await.is_ok();
+    connections.shutdown().await;
+    ended
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, builder: &http1::Builder, handler: Handler, stop: CancellationToken) {
+    // Answers are small and written at once: waiting for more of them only costs time.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let answer = handler(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        // A client that hangs up, or sends no HTTP: nothing that whoever runs the server must know.
+        tracing::debug!(%error, "a connection ended");
+    }
+}

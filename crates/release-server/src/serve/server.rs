@@ -1,0 +1,219 @@
+//! A server: started from a configuration, stopped in bounded time.
+
+use super::api::EngineApi;
+use super::config::{Authentication, Config, MeshConfig, Options, StoreConfig};
+use super::handler::{self, Handler, HandlerOptions, Operator};
+use super::listener;
+use super::simulated::Simulated;
+use release_core::{Error, ReleaseKey};
+use release_engine::{Engine, EngineError, Mesh, Settings, Store, StoreError};
+use release_store::{MemoryStore, OpenError, RedbStore};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A server that is running. [`shutdown`](Self::shutdown) stops it; dropping it stops it too, without waiting.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use release_server::serve::{Config, MeshConfig, Options, Server, StoreConfig};
+/// use std::time::Duration;
+///
+/// let mesh = MeshConfig::Simulated { lag: Duration::ZERO, listen: None };
+/// let config = Config { store: StoreConfig::Memory, mesh, options: Options::default() };
+/// let server = Server::start(config).await.unwrap();
+/// assert!(server.address().ip().is_loopback());
+/// assert!(server.shutdown().await);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    simulated: Option<SocketAddr>,
+    stop: CancellationToken,
+    running: Option<JoinHandle<bool>>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Without authentication on an address that others can reach.
+    #[error(
+        "without authentication the server listens on a loopback address only, and {0} is none: use 127.0.0.1 or [::1], or give it tokens or access keys"
+    )]
+    Exposed(SocketAddr),
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The directory of the store can't be made.
+    #[error("the directory {} can't be made: {error}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The store's file was not opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The tasks in the store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Server {
+    /// Starts a server. When it returns, requests are answered, and what was under way goes on.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let Config { store, mesh, options } = config;
+        options.check()?;
+        match store {
+            StoreConfig::Memory => {
+                tracing::warn!("tasks are kept in memory: they are gone with this process");
+                Self::with_store(MemoryStore::new(), mesh, options).await
+            }
+            StoreConfig::Redb(path) => {
+                std::fs::create_dir_all(&path).map_err(|error| StartError::Directory { path: path.clone(), error })?;
+                Self::with_store(RedbStore::open(path.join("releases.redb"))?, mesh, options).await
+            }
+        }
+    }
+
+    async fn with_store<S: Store>(store: S, mesh: MeshConfig, options: Options) -> Result<Self, StartError> {
+        match mesh {
+            MeshConfig::Simulated { lag, listen } => {
+                tracing::warn!("the mesh is simulated: no traffic is routed by this server");
+                let mesh = Simulated::new(lag);
+                let data_plane = match listen {
+                    Some(address) => Some((bind(address).await?, mesh.handler())),
+                    None => None,
+                };
+                Self::start_with(store, mesh, options, data_plane).await
+            }
+        }
+    }
+
+    /// Starts a server on a store and a mesh of your own.
+    pub async fn start_on<S: Store, M: Mesh>(store: S, mesh: M, options: Options) -> Result<Self, StartError> {
+        options.check()?;
+        Self::start_with(store, mesh, options, None).await
+    }
+
+    async fn start_with<S: Store, M: Mesh>(
+        store: S,
+        mesh: M,
+        options: Options,
+        data_plane: Option<((TcpListener, SocketAddr), Handler)>,
+    ) -> Result<Self, StartError> {
+        let (listener, address) = bind(options.listen).await?;
+        let stop = CancellationToken::new();
+        let settings = Settings { wait: options.wait, ..Settings::default() };
+        let engine = Engine::start(store, mesh, settings).await?;
+        let operator = EngineOperator { engine: engine.clone(), stop: stop.clone() };
+        let for_handler = HandlerOptions::from(&options);
+        let api = EngineApi { engine: engine.clone(), takeover: options.takeover };
+        let handler = handler::handler(api, options.authentication, operator, &for_handler);
+        let (limits, limit) = (options.limits, options.shutdown_limit);
+        let simulated = data_plane.as_ref().map(|((_, address), _)| *address);
+        let stopped = stop.clone();
+        let running = tokio::spawn(async move {
+            let traffic = async {
+                match data_plane {
+                    Some(((listener, _), handler)) => {
+                        listener::serve(listener, handler, limits, stopped.clone(), limit).await
+                    }
+                    None => true,
+                }
+            };
+            let engine_ends = async {
+                stopped.cancelled().await;
+                // Answers those who wait, so that their connections can end.
+                engine.shutdown(limit).await
+            };
+            let requests = listener::serve(listener, handler, limits, stopped.clone(), limit);
+            let (requests, engine, traffic) = tokio::join!(requests, engine_ends, traffic);
+            requests && engine && traffic
+        });
+        tracing::info!(%address, "listening");
+        Ok(Self { address, simulated, stop, running: Some(running) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the simulated mesh takes requests, if it does.
+    pub fn simulated_address(&self) -> Option<SocketAddr> {
+        self.simulated
+    }
+
+    /// Stops: no more connections are accepted, callers that wait for a takeover are told that it goes on, requests under
+    /// way are answered, and the store is closed. Returns whether all of that was done within
+    /// [`Options::shutdown_limit`]; nothing is lost if not.
+    pub async fn shutdown(mut self) -> bool {
+        self.stop.cancel();
+        match self.running.take() {
+            Some(running) => running.await.unwrap_or(false),
+            None => true,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), StartError> {
+        let open = matches!(self.authentication, Authentication::Off);
+        if open && !self.listen.ip().to_canonical().is_loopback() {
+            return Err(StartError::Exposed(self.listen));
+        }
+        Ok(())
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+struct EngineOperator<S, M> {
+    engine: Engine<S, M>,
+    stop: CancellationToken,
+}
+
+impl<S: Store, M: Mesh> Operator for EngineOperator<S, M> {
+    async fn ready(&self) -> Result<(), &'static str> {
+        if self.stop.is_cancelled() {
+            return Err("the server is going down");
+        }
+        let Ok(nobody) = ReleaseKey::parse("readyz", "readyz", "readyz") else { return Ok(()) };
+        match self.engine.get(&nobody).await {
+            Ok(_) | Err(EngineError::Refused { error: Error::UnknownRelease(_), .. }) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "not ready");
+                Err("the store does not answer")
+            }
+        }
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}

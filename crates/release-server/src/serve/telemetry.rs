@@ -1,0 +1,27 @@
+//! The log.
+
+use std::io::stderr;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
+
+/// How to write the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON object per line
+    Json,
+}
+
+/// Writes what happens in this process to standard error from now on.
+pub(super) fn start(targets: &Targets, format: LogFormat) {
+    let lines = fmt::layer().with_writer(stderr).with_ansi(false);
+    let layer = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    // Only a test could have started one before: then that one goes on.
+    let _ = registry().with(layer.with_filter(targets.clone())).try_init();
+}
