@@ -19,6 +19,7 @@ use alloc::boxed::Box;
 /// # Ok::<(), release_core::ParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter could not be parsed.
@@ -119,6 +120,7 @@ impl Error {
 ///
 /// Deliberately not `#[non_exhaustive]`: a new kind must stop an adapter from compiling until it says what it maps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum ErrorKind {
     /// The command does not fit the parameters or the task's phase (400).
     Invalid,

@@ -1,7 +1,8 @@
 //! Many tasks.
 
 use crate::{
-    Change, Command, Error, MeshId, Namespace, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Service, UnexpectedReport,
+    Change, Command, Error, MeshId, Namespace, ReleaseId, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Service,
+    UnexpectedReport,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -27,10 +28,17 @@ use alloc::collections::BTreeMap;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Releases {
-    /// Boxed, because the map's nodes are half empty when tasks come in the order of their keys.
-    tasks: BTreeMap<ReleaseKey, Box<ReleaseTask>>,
+    /// No namespace without a task.
+    namespaces: BTreeMap<(MeshId, Namespace), Tasks>,
+}
+
+/// The tasks of a mesh's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tasks {
+    /// Boxed, because the map's nodes are half empty when tasks come in the order of their ids.
+    by_id: BTreeMap<ReleaseId, Box<ReleaseTask>>,
     /// The last task of each service; stale once that one is closed.
-    last: BTreeMap<(MeshId, Namespace, Service), ReleaseKey>,
+    last: BTreeMap<Service, ReleaseId>,
 }
 
 impl Releases {
@@ -41,52 +49,77 @@ impl Releases {
 
     /// Adds a task. [`Error::ReleaseExists`], [`Error::ServiceBusy`] and [`Error::SameVersion`] refuse it.
     pub fn create(&mut self, spec: ReleaseSpec) -> Result<&ReleaseTask, Error> {
-        let service = (spec.key.mesh.clone(), spec.key.namespace.clone(), spec.service.clone());
-        let unclosed = |key: &&ReleaseKey| self.tasks.get(*key).is_some_and(|task| !task.phase().is_closed());
-        if self.tasks.contains_key(&spec.key) {
+        if self.get(&spec.key).is_ok() {
             return Err(Error::ReleaseExists(Box::new(spec.key)));
         }
-        if let Some(by) = self.last.get(&service).filter(unclosed) {
-            return Err(Error::ServiceBusy { service: spec.service, by: Box::new(by.clone()) });
+        let namespace = namespace(&spec.key);
+        let unclosed = self.namespaces.get(&namespace).and_then(|tasks| tasks.unclosed(&spec.service));
+        if let Some(task) = unclosed {
+            return Err(Error::ServiceBusy { service: spec.service, by: Box::new(task.key().clone()) });
         }
-        let (key, task) = (spec.key.clone(), ReleaseTask::new(spec)?);
-        self.last.insert(service, key.clone());
-        Ok(self.tasks.entry(key).or_insert_with(|| Box::new(task)))
+        let task = Box::new(ReleaseTask::new(spec)?);
+        let (id, service) = (task.key().id.clone(), task.spec().service.clone());
+        let tasks = self.namespaces.entry(namespace).or_default();
+        tasks.last.insert(service, id.clone());
+        Ok(tasks.by_id.entry(id).or_insert(task))
     }
 
     /// The task of that key, closed ones too.
     pub fn get(&self, key: &ReleaseKey) -> Result<&ReleaseTask, Error> {
-        self.tasks.get(key).map(Box::as_ref).ok_or_else(|| unknown(key))
+        let tasks = self.namespaces.get(&namespace(key));
+        tasks.and_then(|tasks| tasks.by_id.get(&key.id)).map(Box::as_ref).ok_or_else(|| unknown(key))
     }
 
     /// The tasks of a mesh, closed ones too, by namespace and id.
     pub fn list<'a>(&'a self, mesh: &'a MeshId) -> impl Iterator<Item = &'a ReleaseTask> {
-        self.tasks.values().map(Box::as_ref).filter(move |task| task.key().mesh == *mesh)
+        let of_mesh = self.namespaces.iter().filter(move |((of, _), _)| of == mesh);
+        of_mesh.flat_map(|(_, tasks)| tasks.by_id.values().map(Box::as_ref))
     }
 
     /// Carries out a command on the task of that key: see [`ReleaseTask::command`].
     pub fn command(&mut self, key: &ReleaseKey, command: Command) -> Result<Change, Error> {
-        self.tasks.get_mut(key).ok_or_else(|| unknown(key))?.command(command)
+        self.get_mut(key).ok_or_else(|| unknown(key))?.command(command)
     }
 
     /// Hands a report to the task of that key: see [`ReleaseTask::report`]. A report for a task that is not there, because
     /// it was removed, changes nothing.
     pub fn report(&mut self, key: &ReleaseKey, report: Report) -> Result<Change, UnexpectedReport> {
-        self.tasks.get_mut(key).map_or(Ok(Change::Unchanged), |task| task.report(report))
+        self.get_mut(key).map_or(Ok(Change::Unchanged), |task| task.report(report))
     }
 
     /// Forgets a closed task and returns it; an unclosed one stays, since its traffic has not been taken over.
     pub fn remove(&mut self, key: &ReleaseKey) -> Option<ReleaseTask> {
-        if !self.tasks.get(key)?.phase().is_closed() {
+        let namespace = namespace(key);
+        let tasks = self.namespaces.get_mut(&namespace)?;
+        if !tasks.by_id.get(&key.id)?.phase().is_closed() {
             return None;
         }
-        let task = *self.tasks.remove(key)?;
-        let service = (key.mesh.clone(), key.namespace.clone(), task.spec().service.clone());
-        if self.last.get(&service) == Some(key) {
-            self.last.remove(&service);
+        let task = *tasks.by_id.remove(&key.id)?;
+        let service = &task.spec().service;
+        if tasks.last.get(service) == Some(&key.id) {
+            tasks.last.remove(service);
+        }
+        if tasks.by_id.is_empty() {
+            self.namespaces.remove(&namespace);
         }
         Some(task)
     }
+
+    fn get_mut(&mut self, key: &ReleaseKey) -> Option<&mut ReleaseTask> {
+        self.namespaces.get_mut(&namespace(key))?.by_id.get_mut(&key.id).map(Box::as_mut)
+    }
+}
+
+impl Tasks {
+    /// The unclosed task of a service.
+    fn unclosed(&self, service: &Service) -> Option<&ReleaseTask> {
+        let last = self.by_id.get(self.last.get(service)?)?;
+        (!last.phase().is_closed()).then_some(last)
+    }
+}
+
+fn namespace(key: &ReleaseKey) -> (MeshId, Namespace) {
+    (key.mesh.clone(), key.namespace.clone())
 }
 
 fn unknown(key: &ReleaseKey) -> Error {

@@ -293,6 +293,7 @@ impl fmt::Display for Witnesses {
 ///
 /// Kept apart from [`Error`](crate::Error), because no caller of the API is to blame and it never reaches HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum UnexpectedReport {
     /// The task has no such generation yet.
     #[error(

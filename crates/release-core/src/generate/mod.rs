@@ -2,13 +2,15 @@
 //!
 //! What values there are is said once, by `arbitrary::Arbitrary`: derived where the parts of a type go with each other in
 //! any way, written out here where they don't. Every value that comes out is a valid one, and every [`ReleaseTask`] is one
-//! that commands and reports lead to from a new one.
+//! that commands and reports lead to from a new one. [`RoutingKind`](crate::RoutingKind) alone has none, since it borrows:
+//! it is the view of any [`Routing`](crate::Routing).
 //!
 //! `any::<T>()` of proptest (feature `proptest`) draws the bytes that `Arbitrary` reads, and shrinks them: fewer bytes and
 //! smaller ones make simpler values, and none at all the simplest.
 //!
 //! [`ReleaseTask`]: crate::ReleaseTask
 
+mod error;
 mod names;
 mod pattern;
 mod request;

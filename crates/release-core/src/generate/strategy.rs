@@ -1,13 +1,15 @@
 //! The same values for proptest.
 
-use super::task::{MOVES, Move, drive};
-use crate::law::Input;
+use super::task::{MOVES, Move, TASKS, drive, together};
+use crate::law::{Broken, Input, Law, Outcome};
 use crate::{
-    Action, Browser, Change, Command, Condition, CookieName, Failure, Generation, HeaderName, Literal, Matcher, MeshId,
-    Mode, Namespace, Note, NumberedRouting, OperatingSystem, Owners, Pattern, Percent, Phase, Plan, PlannedStep, Proof,
-    QueryName, ReleaseId, ReleaseKey, ReleaseName, ReleaseSpec, ReleaseTask, Report, Request, Routing, Rule, Service,
-    Stage, Step, StepKind, StoredTask, Version, VersionLabel, Witnesses,
+    Action, Browser, Change, Command, Condition, CookieName, Error, ErrorKind, Failure, Generation, HeaderName,
+    Literal, Matcher, MeshId, Mode, Namespace, Note, NumberedRouting, OperatingSystem, Owners, ParseError, Pattern,
+    Percent, Phase, Plan, PlannedStep, Proof, QueryName, ReleaseId, ReleaseKey, ReleaseName, ReleaseSpec, ReleaseTask,
+    Releases, Report, Request, Routing, Rule, Service, Stage, Step, StepKind, StoredError, StoredTask,
+    UnexpectedReport, UserAgent, Version, VersionLabel, Witnesses,
 };
+use alloc::vec::Vec;
 use arbitrary::Unstructured;
 use core::fmt::Debug;
 use proptest::arbitrary::{Arbitrary, any};
@@ -31,7 +33,7 @@ const BYTES: usize = 192;
 /// assert!(mesh.as_str().len() <= 64);
 /// ```
 pub fn from_bytes<T: for<'a> arbitrary::Arbitrary<'a> + Debug + 'static>() -> BoxedStrategy<T> {
-    let read = |bytes: alloc::vec::Vec<u8>| T::arbitrary(&mut Unstructured::new(&bytes)).ok();
+    let read = |bytes: Vec<u8>| T::arbitrary(&mut Unstructured::new(&bytes)).ok();
     vec(any::<u8>(), 0..=BYTES).prop_filter_map("not a value", read).boxed()
 }
 
@@ -49,20 +51,33 @@ macro_rules! from_bytes {
 }
 
 from_bytes! {
-    Action Browser Change Command Condition CookieName Failure Generation HeaderName Input Literal Matcher MeshId Mode
-    Namespace Note NumberedRouting OperatingSystem Owners Pattern Percent Phase Plan PlannedStep Proof QueryName ReleaseId
-    ReleaseKey ReleaseName ReleaseSpec Report Request Routing Rule Service Stage Step StepKind Version VersionLabel
-    Witnesses
+    Action Broken Browser Change Command Condition CookieName Error ErrorKind Failure Generation HeaderName Input Law
+    Literal Matcher MeshId Mode Namespace Note NumberedRouting OperatingSystem Outcome Owners ParseError Pattern Percent
+    Phase Plan PlannedStep Proof QueryName ReleaseId ReleaseKey ReleaseName ReleaseSpec Report Request Routing
+    Rule Service Stage Step StepKind StoredError UnexpectedReport UserAgent Version VersionLabel Witnesses
 }
 
-/// Shrinks move by move.
+/// How a task comes to be what it is: shrinks move by move.
+fn life() -> impl Strategy<Value = (ReleaseSpec, Vec<Move>)> {
+    (any::<ReleaseSpec>(), vec(from_bytes::<Move>(), 0..=MOVES))
+}
+
 impl Arbitrary for ReleaseTask {
     type Parameters = ();
     type Strategy = BoxedStrategy<Self>;
 
     fn arbitrary_with((): ()) -> Self::Strategy {
-        let moves = vec(from_bytes::<Move>(), 0..=MOVES);
-        (any::<ReleaseSpec>(), moves).prop_filter_map("not a task", |(spec, moves)| drive(spec, moves).ok()).boxed()
+        life().prop_filter_map("not a task", |(spec, moves)| drive(spec, moves).ok()).boxed()
+    }
+}
+
+/// Shrinks task by task, and each by its life.
+impl Arbitrary for Releases {
+    type Parameters = ();
+    type Strategy = BoxedStrategy<Self>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        vec(life(), 0..=TASKS).prop_map(together).boxed()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use super::{list, valid};
 use crate::law::Input;
-use crate::{Command, Generation, Note, ReleaseSpec, ReleaseTask, StoredTask, VersionLabel, Witnesses};
+use crate::{Command, Generation, Note, ReleaseSpec, ReleaseTask, Releases, StoredTask, VersionLabel, Witnesses};
 use alloc::vec::Vec;
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 /// The most moves that make a task: enough to be deployed, reopened and closed with something in between.
 pub(super) const MOVES: usize = 16;
+
+/// The most tasks of a collection.
+pub(super) const TASKS: usize = 4;
 
 /// One move in the life of a task.
 #[derive(Clone, Debug)]
@@ -24,15 +27,42 @@ pub(super) enum Move {
 pub(super) fn drive(spec: ReleaseSpec, moves: Vec<Move>) -> Result<ReleaseTask> {
     let mut task = valid(ReleaseTask::new(spec))?;
     for next in moves {
-        let input = match (next, task.next_step()) {
-            (Move::Succeed(by, evidence), Some(step)) => step.succeeded(by, evidence).into(),
-            (Move::Fail(reason), Some(step)) => step.failed(reason).into(),
-            (Move::Input(input), _) => input,
-            (Move::Succeed(..) | Move::Fail(_), None) => continue,
-        };
-        task.input(input);
+        if let Some(input) = next.input(&task) {
+            task.input(input);
+        }
     }
     Ok(task)
+}
+
+/// Tasks side by side, each with its own life. What is about the same release, or the same service, as one before is
+/// left out.
+pub(super) fn together(lives: Vec<(ReleaseSpec, Vec<Move>)>) -> Releases {
+    let mut releases = Releases::new();
+    for (spec, moves) in lives {
+        let key = spec.key.clone();
+        if releases.create(spec).is_err() {
+            continue;
+        }
+        for next in moves {
+            match releases.get(&key).ok().and_then(|task| next.input(task)) {
+                Some(Input::Command(command)) => drop(releases.command(&key, command)),
+                Some(Input::Report(report)) => drop(releases.report(&key, report)),
+                None => {}
+            }
+        }
+    }
+    releases
+}
+
+impl Move {
+    /// What it is to a task: nothing, if no step is due.
+    fn input(self, task: &ReleaseTask) -> Option<Input> {
+        Some(match self {
+            Self::Succeed(by, evidence) => task.next_step()?.succeeded(by, evidence).into(),
+            Self::Fail(reason) => task.next_step()?.failed(reason).into(),
+            Self::Input(input) => input,
+        })
+    }
 }
 
 impl<'a> Arbitrary<'a> for Move {
@@ -52,6 +82,13 @@ impl<'a> Arbitrary<'a> for Move {
 impl<'a> Arbitrary<'a> for ReleaseTask {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         drive(u.arbitrary()?, list(u, 0..=MOVES)?)
+    }
+}
+
+impl<'a> Arbitrary<'a> for Releases {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let lives = 0..u.int_in_range(0..=TASKS)?;
+        Ok(together(lives.map(|_| Ok((u.arbitrary()?, list(u, 0..=MOVES)?))).collect::<Result<_>>()?))
     }
 }
 

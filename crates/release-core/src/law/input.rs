@@ -16,6 +16,7 @@ pub enum Input {
 
 /// What came of an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Outcome {
     /// It was taken in.
     Done(Change),

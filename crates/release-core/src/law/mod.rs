@@ -31,6 +31,7 @@ use core::fmt;
 
 /// A law of release tasks. Source: design; the last one is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Law {
     /// Law 1.
     Total,
@@ -135,8 +136,8 @@ impl fmt::Display for Law {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("law {} is broken: {how}. It says: {}", law.number(), law.text())]
 pub struct Broken {
-    law: Law,
-    how: &'static str,
+    pub(crate) law: Law,
+    pub(crate) how: &'static str,
 }
 
 impl Broken {

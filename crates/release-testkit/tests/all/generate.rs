@@ -5,13 +5,14 @@ use arbitrary::Unstructured;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use release_core::law::{Input, check_task};
+use release_core::law::{Broken, Input, Law, Outcome, check_task};
 use release_core::{
-    Action, Change, Command, Failure, Note, Pattern, Phase, Plan, Proof, ReleaseName, ReleaseTask, Report, Request,
-    Routing, RoutingKind, Stage, Step, StoredTask, Version,
+    Action, Change, Command, Error, ErrorKind, Failure, Note, ParseError, Pattern, Phase, Plan, Proof, ReleaseKey,
+    ReleaseName, ReleaseTask, Releases, Report, Request, Routing, RoutingKind, Service, Stage, Step, StoredError,
+    StoredTask, UnexpectedReport, UserAgent, Version,
 };
 use release_testkit::harness::Operation;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
@@ -30,6 +31,10 @@ proptest! {
             ("pattern", made::<Pattern>(&bytes)),
             ("request", made::<Request>(&bytes)),
             ("results", made::<(Change, Failure, Plan, Proof)>(&bytes)),
+            ("errors", made::<(Error, ErrorKind, ParseError, StoredError, UnexpectedReport)>(&bytes)),
+            ("laws", made::<(Broken, Law, Outcome)>(&bytes)),
+            ("releases", made::<Releases>(&bytes)),
+            ("user agent", made::<UserAgent>(&bytes)),
         ] {
             prop_assert!(made, "{}", name);
         }
@@ -41,11 +46,41 @@ proptest! {
     }
 }
 
+/// At most one unclosed task of a service; from none to four tasks, in every phase.
+#[test]
+fn collections_are_of_many_kinds() {
+    let meshes = ["mesh-1".parse().unwrap(), "mesh-2".parse().unwrap()];
+    let tasks = |releases: &Releases| -> Vec<ReleaseTask> {
+        meshes.iter().flat_map(|mesh| releases.list(mesh).cloned().collect::<Vec<_>>()).collect()
+    };
+    let sizes = count(&any::<Releases>(), 1000, |releases| {
+        let unclosed = tasks(&releases).into_iter().filter(|task| !task.phase().is_closed());
+        let services: Vec<_> = unclosed.map(|task| (task.key().clone(), task.spec().service.clone())).collect();
+        let of = |(key, service): &(ReleaseKey, Service)| (key.mesh.clone(), key.namespace.clone(), service.clone());
+        assert_eq!(services.iter().map(of).collect::<BTreeSet<_>>().len(), services.len(), "{services:?}");
+        Some(tasks(&releases).len())
+    });
+    assert!([0, 1, 2, 3].iter().all(|size| sizes.contains_key(size)), "{sizes:?}");
+    let phases = count(&any::<Releases>(), 2000, |releases| tasks(&releases).first().map(ReleaseTask::phase));
+    assert_eq!(phases.keys().copied().collect::<BTreeSet<_>>(), every_phase());
+}
+
+/// What is refused is named: every parameter of the core is among them.
+#[test]
+fn errors_are_of_every_kind() {
+    let parameters = count(&any::<ParseError>(), 1000, |error| Some(error.parameter()));
+    assert_eq!(parameters.len(), 11, "{parameters:?}");
+    let kinds = count(&any::<Error>(), 500, |error| Some(error.kind()));
+    assert_eq!(kinds.len(), 3, "{kinds:?}");
+    let laws = count(&any::<Broken>(), 500, |broken| Some(broken.law()));
+    assert_eq!(laws.len(), Law::ALL.len(), "{laws:?}");
+}
+
 /// Each phase is the end of at least one in a hundred tasks.
 #[test]
 fn tasks_reach_every_phase_and_stage() {
     let phases = count(&any::<ReleaseTask>(), 2000, |task| Some(task.phase()));
-    assert_eq!(phases.keys().copied().collect::<std::collections::BTreeSet<_>>(), every_phase());
+    assert_eq!(phases.keys().copied().collect::<BTreeSet<_>>(), every_phase());
     assert!(phases.values().all(|count| *count >= 20), "{phases:?}");
 }
 
@@ -55,7 +90,7 @@ fn tasks_from_bytes_reach_every_phase_and_stage() {
     let bytes = proptest::collection::vec(any::<u8>(), 512);
     let phase = |bytes: Vec<u8>| Unstructured::new(&bytes).arbitrary::<ReleaseTask>().ok().map(|task| task.phase());
     let phases = count(&bytes, 2000, phase);
-    assert_eq!(phases.keys().copied().collect::<std::collections::BTreeSet<_>>(), every_phase());
+    assert_eq!(phases.keys().copied().collect::<BTreeSet<_>>(), every_phase());
     assert!(phases.values().all(|count| *count >= 20), "{phases:?}");
 }
 
