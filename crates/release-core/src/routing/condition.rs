@@ -75,7 +75,8 @@ impl From<Rule> for Vec<Condition> {
 )]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Condition {
-    /// A header; of several with that name, the values joined by commas.
+    /// A header; of several with that name, any, as Envoy 1.40 has it. Of some well-known headers that must not be repeated
+    /// (`user-agent`, `authorization`), a proxy may have folded several into one by then, with a comma between the values.
     Header {
         /// Its name, without case.
         name: HeaderName,
@@ -106,10 +107,8 @@ impl Condition {
     /// Whether the condition holds for `request`.
     pub fn matches(&self, request: &Request) -> bool {
         match self {
-            Self::Header { name, value } => request.header(name.as_str()).is_some_and(|given| value.matches(&given)),
-            Self::Cookie { name, value } => request
-                .cookie_header()
-                .is_some_and(|given| Request::cookies(&given, name.as_str()).any(|given| value.matches(given))),
+            Self::Header { name, value } => request.header(name.as_str()).any(|given| value.matches(given)),
+            Self::Cookie { name, value } => request.cookies(name.as_str()).any(|given| value.matches(given)),
             Self::Query { name, value } => request.query_value(name.as_str()).is_some_and(|given| value.matches(given)),
             Self::OperatingSystem(system) => system.user_agent().matches(request),
             Self::Browser(browser) => browser.user_agent().matches(request),
@@ -197,9 +196,9 @@ pub struct UserAgent {
 
 impl UserAgent {
     fn matches(self, request: &Request) -> bool {
-        let Some(agent) = request.header("user-agent") else { return false };
-        let contains = |part: &&str| agent.contains(*part);
-        self.any_of.iter().any(contains) && !self.none_of.iter().any(contains)
+        let agents = request.header("user-agent");
+        let contain = |part: &&str| agents.clone().any(|agent| agent.contains(*part));
+        self.any_of.iter().any(contain) && !self.none_of.iter().any(contain)
     }
 }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 /// A request, as far as routing looks at it.
 ///
-/// Header names are compared without case. A header that occurs more than once has the values joined by commas, cookies
-/// by semicolons, as HTTP says.
+/// Header names are compared without case, and blanks around values don't count. A header that occurs more than once has
+/// several values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Request {
@@ -19,32 +19,23 @@ pub struct Request {
 }
 
 impl Request {
-    /// The value of a header, if it is there.
-    pub(super) fn header(&self, name: &str) -> Option<String> {
-        self.joined(name, ",")
+    /// The values of a header: one for each time it occurs.
+    pub(super) fn header(&self, name: &str) -> impl Iterator<Item = &str> + Clone {
+        let given = self.headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name));
+        given.map(|(_, value)| value.trim_matches(BLANKS))
     }
 
     /// The values of the cookies of that name.
-    pub(super) fn cookies<'a>(cookies: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = cookies.split(';').filter_map(|pair| pair.trim_matches(BLANKS).split_once('='));
+    pub(super) fn cookies(&self, name: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.header("cookie").flat_map(|cookies| cookies.split(';'));
+        let pairs = pairs.filter_map(|pair| pair.trim_matches(BLANKS).split_once('='));
         pairs.filter(move |(given, _)| *given == name).map(|(_, value)| value)
-    }
-
-    /// The whole cookie header, if it is there.
-    pub(super) fn cookie_header(&self) -> Option<String> {
-        self.joined("cookie", "; ")
     }
 
     /// The value of the first query parameter of that name.
     pub(super) fn query_value(&self, name: &str) -> Option<&str> {
         let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.into_iter().find(|(given, _)| *given == name).map(|(_, value)| value)
-    }
-
-    fn joined(&self, name: &str, separator: &str) -> Option<String> {
-        let given = self.headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        let values: Vec<&str> = given.map(|(_, value)| value.trim_matches(BLANKS)).collect();
-        if values.is_empty() { None } else { Some(values.join(separator)) }
     }
 }
 

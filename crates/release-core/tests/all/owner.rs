@@ -55,7 +55,9 @@ fn conditions_read_requests_as_http_does() {
     let rows: &[Row] = &[
         (beta, "", &[("X-GROUP", " beta\t")], true),
         (beta, "", &[("x-groups", "beta")], false),
-        (list, "", &[("x-group", "a"), ("other", "x"), ("X-Group", "b")], true),
+        (list, "", &[("x-group", "a,b")], true),
+        (list, "", &[("x-group", "a"), ("X-Group", "b")], false),
+        (beta, "", &[("x-group", "a"), ("other", "x"), ("X-Group", "beta")], true),
         (user, "", &[("cookie", "a=1; user=77; b=2")], true),
         (user, "", &[("cookie", "user=1;user=7")], true),
         (user, "", &[("cookie", "a=1"), ("Cookie", "user=7")], true),
