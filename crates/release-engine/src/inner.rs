@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 pub(crate) struct Inner<S, M> {
     pub(crate) store: S,
@@ -140,7 +141,8 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let ended = self.tracker.spawn(work).await;
+        // What is logged on the way belongs to the caller's request.
+        let ended = self.tracker.spawn(work.in_current_span()).await;
         ended.map_err(|error| StoreError::Failed(format!("the operation broke off: {error}")))
     }
 }

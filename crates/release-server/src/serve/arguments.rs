@@ -1,10 +1,11 @@
 //! The flags of `serve`, each also an environment variable.
 
+use super::auth_file;
 use super::config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
 use super::telemetry::LogFormat;
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use clap::ValueEnum;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use release_core::Mode;
 use release_http::Codes;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 
 /// Serve the API.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Arguments {
     /// Where to listen: an IP address and a port; port 0 takes a free one
     #[arg(long, env = "RELEASE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -47,11 +49,11 @@ pub struct Arguments {
     #[arg(long, env = "RELEASE_SIMULATED_LISTEN", value_name = "ADDR")]
     simulated_listen: Option<SocketAddr>,
 
-    /// The tokens that let a caller in
+    /// The tokens that let a caller in: see below
     #[arg(long, env = "RELEASE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// The access keys that let a caller in, for signed requests (SDK-HMAC-SHA256)
+    /// The access keys that let a caller in, for signed requests (SDK-HMAC-SHA256): see below
     #[arg(long, env = "RELEASE_AKSK_FILE", value_name = "FILE")]
     aksk_file: Option<PathBuf>,
 
@@ -64,12 +66,35 @@ pub struct Arguments {
     takeover: Takeover,
 
     /// How long a cancel or an end waits to be finished before it is answered
-    #[arg(long, env = "RELEASE_WAIT", value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, env = "RELEASE_WAIT", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     wait: u64,
 
     /// The generation of error codes
     #[arg(long, env = "RELEASE_ERROR_CODES", default_value = "2026")]
     error_codes: ErrorCodes,
+
+    /// The longest request line and headers together
+    #[arg(long, env = "RELEASE_MAX_HEADER_BYTES", value_name = "BYTES", default_value_t = Limits::default().header_bytes,
+          value_parser = in_range(8192, 1 << 20))]
+    max_header_bytes: usize,
+
+    /// The longest body of a request
+    #[arg(long, env = "RELEASE_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = Limits::default().body_bytes,
+          value_parser = in_range(1024, 16 << 20))]
+    max_body_bytes: usize,
+
+    /// How many connections are served at the same time; more of them wait
+    #[arg(long, env = "RELEASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = Limits::default().connections,
+          value_parser = in_range(1, 1_000_000))]
+    max_connections: usize,
+
+    /// How long a client may take to send the head of a request, and again its body; an idle connection is closed after it
+    #[arg(long, env = "RELEASE_READ_TIME", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
+    read_time: u64,
+
+    /// How long a shutdown may take
+    #[arg(long, env = "RELEASE_SHUTDOWN_TIME", value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
+    shutdown_time: u64,
 
     /// What to log: a level (error, warn, info, debug, trace), or `target=level` pairs separated by commas
     #[arg(long, env = "RELEASE_LOG", value_name = "LEVEL", default_value = "info")]
@@ -125,8 +150,13 @@ impl TryFrom<Arguments> for Config {
                     ErrorCodes::Newer => Codes::Newer,
                     ErrorCodes::Older => Codes::Older,
                 },
-                limits: Limits::default(),
-                ..Options::default()
+                limits: Limits {
+                    header_bytes: arguments.max_header_bytes,
+                    body_bytes: arguments.max_body_bytes,
+                    connections: arguments.max_connections,
+                    read_time: Duration::from_secs(arguments.read_time),
+                },
+                shutdown_limit: Duration::from_secs(arguments.shutdown_time),
             },
         })
     }
@@ -154,7 +184,39 @@ impl Arguments {
     }
 
     fn authentication(&self) -> anyhow::Result<Authentication> {
-        ensure!(self.no_auth, "authentication files are not there yet");
-        Ok(Authentication::Off)
+        let tokens = self.token_file.as_deref().map(auth_file::tokens).transpose()?;
+        let aksk = self.aksk_file.as_deref().map(auth_file::access_keys).transpose()?;
+        match (tokens, aksk, self.no_auth) {
+            (None, None, true) => Ok(Authentication::Off),
+            (None, None, false) => bail!(
+                "nobody could get in: give --token-file FILE or --aksk-file FILE, or --no-auth to let everybody in on a \
+                 loopback address"
+            ),
+            (_, _, true) => bail!("--no-auth lets everybody in: leave it out, or --token-file and --aksk-file"),
+            (Some(tokens), None, false) => Ok(Authentication::Tokens(tokens)),
+            (None, Some(aksk), false) => Ok(Authentication::AkSk(aksk)),
+            (Some(tokens), Some(aksk), false) => Ok(Authentication::Either(Box::new((tokens, aksk)))),
+        }
     }
 }
+
+/// A time that a clock can hold.
+fn seconds() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1..=86_400)
+}
+
+fn in_range(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+/// What the help says after the flags.
+const AFTER: &str = "\
+Files of credentials: one caller per line, fields separated by blanks; empty lines and lines that start with # are left out.
+  --token-file  TOKEN MESHES
+  --aksk-file   ACCESS-KEY SECRET-KEY MESHES
+MESHES is * for every mesh, or mesh ids separated by commas. Tokens and secret keys have 16 characters or more. Example:
+  # the pipeline of the shop
+  6f1c5a0b9d2e47f3a8c1 mesh-1,mesh-2
+
+Also served, without authentication: /healthz, /readyz, and /metrics in the format of Prometheus.
+There is no TLS: put a proxy in front where the network is not yours.";

@@ -76,7 +76,8 @@ impl Default for Options {
 /// Bounds on what clients may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest request line and headers together, in bytes: 431 (or 414) beyond. At least 8192.
+    /// The longest request line and headers together, in bytes: 431 (or 414) beyond. What is less than
+    /// [`LEAST_HEADER_BYTES`](Self::LEAST_HEADER_BYTES) counts as that.
     pub header_bytes: usize,
     /// The longest body, in bytes: 413 beyond.
     pub body_bytes: usize,
@@ -85,6 +86,11 @@ pub struct Limits {
     /// How long a client may take to send the head of a request, and again its body. A connection that is idle for that
     /// long is closed.
     pub read_time: Duration,
+}
+
+impl Limits {
+    /// The least that [`header_bytes`](Self::header_bytes) can be.
+    pub const LEAST_HEADER_BYTES: usize = 8192;
 }
 
 impl Default for Limits {

@@ -2,6 +2,7 @@
 
 use super::body::TimedBody;
 use super::config::Options;
+use super::metrics::{self, Metrics};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -22,21 +23,25 @@ pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub(super) trait Operator: Send + Sync + 'static {
     /// Whether requests can be served.
     fn ready(&self) -> impl Future<Output = Result<(), &'static str>> + Send;
-
-    /// All metrics as text.
-    fn metrics(&self) -> String;
 }
 
 struct Shared<A, U, O> {
     api: ReleaseService<A, U>,
     operator: O,
+    metrics: Arc<Metrics>,
     request_ids: RequestIds,
     codes: Codes,
     read_time: Duration,
 }
 
 /// The handler of a server.
-pub(super) fn handler<A, U, O>(api: A, authenticate: U, operator: O, options: &HandlerOptions) -> Handler
+pub(super) fn handler<A, U, O>(
+    api: A,
+    authenticate: U,
+    operator: O,
+    metrics: Arc<Metrics>,
+    options: &HandlerOptions,
+) -> Handler
 where
     A: Api + 'static,
     U: Authenticate + 'static,
@@ -46,6 +51,7 @@ where
     let shared = Arc::new(Shared {
         api,
         operator,
+        metrics,
         request_ids: RequestIds::new(),
         codes: options.codes,
         read_time: options.read_time,
@@ -81,6 +87,7 @@ where
     async move {
         let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
         let response = answer(&shared, request).await;
+        shared.metrics.answered(&method, response.status());
         report(&method, &path, response.status(), began.elapsed());
         response
     }
@@ -100,7 +107,13 @@ where
             Ok(()) => text(shared, &request, StatusCode::OK, "ready\n".into()),
             Err(why) => text(shared, &request, StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
-        "/metrics" => text(shared, &request, StatusCode::OK, shared.operator.metrics()),
+        "/metrics" => {
+            let mut response = text(shared, &request, StatusCode::OK, shared.metrics.text());
+            if response.status() == StatusCode::OK {
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+            }
+            response
+        }
         _ => shared.api.answer(request.map(|body| TimedBody::new(body, shared.read_time))).await,
     }
 }

@@ -5,11 +5,12 @@ use super::handler::Handler;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,46 +18,69 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait after the system refused to accept a connection: it is out of something, and will be for a while.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the connections of a listener until `stop`; then lets those that are being answered end, and closes the rest.
-/// Returns whether all had ended within `limit`.
-pub(super) async fn serve(
-    listener: TcpListener,
-    handler: Handler,
-    limits: Limits,
-    stop: CancellationToken,
-    limit: Duration,
-) -> bool {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.read_time).max_buf_size(limits.header_bytes);
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
-    loop {
-        let place = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            Ok(place) = Arc::clone(&places).acquire_owned() => place,
-        };
-        let stream = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            stream = accept(&listener) => stream,
-        };
-        while connections.try_join_next().is_some() {}
-        let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.clone());
-        connections.spawn(async move {
-            connection(stream, &builder, handler, stop).await;
-            drop(place);
-        });
-    }
-    drop(listener);
-    let ended = timeout(limit, async { while connections.join_next().await.is_some() {} }).await.is_ok();
-    connections.shutdown().await;
-    ended
+/// A socket, and how what arrives there is answered.
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    pub(super) handler: Handler,
+    pub(super) limits: Limits,
+    /// The number of open connections.
+    pub(super) open: Gauge,
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+impl Listener {
+    /// Serves connections until `stop`; then lets those that are being answered end, and closes the rest. Returns whether
+    /// all had ended within `limit`.
+    pub(super) async fn serve(self, stop: CancellationToken, limit: Duration) -> bool {
+        let Self { socket, handler, limits, open } = self;
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.read_time)
+            .max_buf_size(limits.header_bytes.max(Limits::LEAST_HEADER_BYTES));
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let mut connections = JoinSet::new();
+        while let Some((stream, place)) = stop.run_until_cancelled(next(&socket, &places)).await {
+            while connections.try_join_next().is_some() {}
+            let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.clone());
+            let counted = Counted::new(&open);
+            connections.spawn(async move {
+                connection(stream, &builder, handler, stop).await;
+                drop((place, counted));
+            });
+        }
+        drop(socket);
+        let ended = timeout(limit, async { while connections.join_next().await.is_some() {} }).await.is_ok();
+        connections.shutdown().await;
+        ended
+    }
+}
+
+/// The next connection, as soon as there is a place for it.
+async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (accept(socket).await, place)
+}
+
+/// Counts a connection as long as it is there, also when its task is ended.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(open: &Gauge) -> Self {
+        open.inc();
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+async fn accept(socket: &TcpListener) -> TcpStream {
     loop {
-        match listener.accept().await {
+        match socket.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");

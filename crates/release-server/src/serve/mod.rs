@@ -2,13 +2,28 @@
 //!
 //! [`Server`] is all of it for whoever starts one in a process of their own, tests and benchmarks among them;
 //! [`run`] is what the command line does around it.
+//!
+//! # Files of credentials
+//!
+//! One caller per line, fields separated by blanks; empty lines and lines that start with `#` are left out.
+//!
+//! | flag | line |
+//! |---|---|
+//! | `--token-file` | `TOKEN MESHES` |
+//! | `--aksk-file` | `ACCESS-KEY SECRET-KEY MESHES` |
+//!
+//! `MESHES` is `*` for every mesh, or mesh ids separated by commas: a caller gets 403 for any other. Tokens and secret keys
+//! have 16 characters or more; all fields are printable ASCII. The files are read at the start. What is wrong with one is
+//! said with the number of the line and never with its text.
 
 mod api;
 mod arguments;
+mod auth_file;
 mod body;
 mod config;
 mod handler;
 mod listener;
+mod metrics;
 mod server;
 mod simulated;
 mod telemetry;

@@ -3,14 +3,17 @@
 use super::api::EngineApi;
 use super::config::{Authentication, Config, MeshConfig, Options, StoreConfig};
 use super::handler::{self, Handler, HandlerOptions, Operator};
-use super::listener;
+use super::listener::Listener;
+use super::metrics::{Counted, Metrics};
 use super::simulated::Simulated;
+use prometheus_client::metrics::gauge::Gauge;
 use release_core::{Error, ReleaseKey};
 use release_engine::{Engine, EngineError, Mesh, Settings, Store, StoreError};
 use release_store::{MemoryStore, OpenError, RedbStore};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +98,10 @@ impl Server {
                 tracing::warn!("the mesh is simulated: no traffic is routed by this server");
                 let mesh = Simulated::new(lag);
                 let data_plane = match listen {
-                    Some(address) => Some((bind(address).await?, mesh.handler())),
+                    Some(address) => {
+                        let (socket, address) = bind(address).await?;
+                        Some((socket, address, mesh.handler()))
+                    }
                     None => None,
                 };
                 Self::start_with(store, mesh, options, data_plane).await
@@ -113,36 +119,43 @@ impl Server {
         store: S,
         mesh: M,
         options: Options,
-        data_plane: Option<((TcpListener, SocketAddr), Handler)>,
+        data_plane: Option<(TcpListener, SocketAddr, Handler)>,
     ) -> Result<Self, StartError> {
-        let (listener, address) = bind(options.listen).await?;
+        let (socket, address) = bind(options.listen).await?;
         let stop = CancellationToken::new();
-        let settings = Settings { wait: options.wait, ..Settings::default() };
-        let engine = Engine::start(store, mesh, settings).await?;
+        let metrics = Arc::new(Metrics::new());
+        let counted = Counted { mesh, metrics: Arc::clone(&metrics) };
+        let observer = Arc::clone(&metrics);
+        let settings = Settings {
+            wait: options.wait,
+            observer: Arc::new(move |event| observer.observe(event)),
+            ..Settings::default()
+        };
+        let engine = Engine::start(store, counted, settings).await?;
         let operator = EngineOperator { engine: engine.clone(), stop: stop.clone() };
         let for_handler = HandlerOptions::from(&options);
         let api = EngineApi { engine: engine.clone(), takeover: options.takeover };
-        let handler = handler::handler(api, options.authentication, operator, &for_handler);
+        let handler = handler::handler(api, options.authentication, operator, Arc::clone(&metrics), &for_handler);
         let (limits, limit) = (options.limits, options.shutdown_limit);
-        let simulated = data_plane.as_ref().map(|((_, address), _)| *address);
+        let requests = Listener { socket, handler, limits, open: metrics.connections().clone() };
+        let simulated = data_plane.as_ref().map(|(_, address, _)| *address);
+        let traffic =
+            data_plane.map(|(socket, _, handler)| Listener { socket, handler, limits, open: Gauge::default() });
         let stopped = stop.clone();
         let running = tokio::spawn(async move {
             let traffic = async {
-                match data_plane {
-                    Some(((listener, _), handler)) => {
-                        listener::serve(listener, handler, limits, stopped.clone(), limit).await
-                    }
+                match traffic {
+                    Some(traffic) => traffic.serve(stopped.clone(), limit).await,
                     None => true,
                 }
             };
-            let engine_ends = async {
+            let engine = async {
                 stopped.cancelled().await;
                 // Answers those who wait, so that their connections can end.
                 engine.shutdown(limit).await
             };
-            let requests = listener::serve(listener, handler, limits, stopped.clone(), limit);
-            let (requests, engine, traffic) = tokio::join!(requests, engine_ends, traffic);
-            requests && engine && traffic
+            let (requests, traffic, engine) = tokio::join!(requests.serve(stopped.clone(), limit), traffic, engine);
+            requests && traffic && engine
         });
         tracing::info!(%address, "listening");
         Ok(Self { address, simulated, stop, running: Some(running) })
@@ -211,9 +224,5 @@ impl<S: Store, M: Mesh> Operator for EngineOperator<S, M> {
                 Err("the store does not answer")
             }
         }
-    }
-
-    fn metrics(&self) -> String {
-        String::new()
     }
 }

@@ -1,0 +1,287 @@
+//! What is counted, and how it is shown to Prometheus.
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use release_core::{Action, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Stage, Step, StepKind};
+use release_engine::{Event, Mesh};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The type of what [`Metrics::text`] gives.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a stage takes, in seconds: from a mesh that obeys at once to one that needs an hour to drain.
+const STAGE_SECONDS: [f64; 14] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+
+/// How many different reasons are told apart; those that come later are counted as `other`. A reason is free text.
+const MAX_REASONS: usize = 64;
+
+/// The longest reason, in characters.
+const REASON_CHARS: usize = 80;
+
+/// All metrics of a server.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    takeovers: Family<Labels<2>, Counter>,
+    stages: Family<Labels<2>, Histogram, fn() -> Histogram>,
+    failures: Family<[(&'static str, String); 2], Counter>,
+    unclosed: Family<Labels<1>, Gauge>,
+    requests: Family<[(&'static str, String); 2], Counter>,
+    connections: Gauge,
+    state: Mutex<State>,
+}
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+#[derive(Debug, Default)]
+struct State {
+    /// The unclosed tasks.
+    tasks: HashMap<ReleaseKey, Place>,
+    reasons: BTreeSet<String>,
+}
+
+/// Where a task is, and since when if that was seen.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    phase: Phase,
+    since: Option<Instant>,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("release");
+        let metrics = Self {
+            takeovers: Family::default(),
+            stages: Family::new_with_constructor(|| Histogram::new(STAGE_SECONDS)),
+            failures: Family::default(),
+            unclosed: Family::default(),
+            requests: Family::default(),
+            connections: Gauge::default(),
+            state: Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "takeovers",
+            "Takeovers that came to an end: closed, overtaken by a cancel, or reopened",
+            metrics.takeovers.clone(),
+        );
+        registry.register(
+            "stage_seconds",
+            "How long a stage of a takeover took; those that began before this process did are left out",
+            metrics.stages.clone(),
+        );
+        registry.register(
+            "step_failures",
+            "Steps that did not succeed and are tried again, by reason: digits as #, and only the first 64 reasons",
+            metrics.failures.clone(),
+        );
+        registry.register("unclosed", "Tasks that are not closed, by phase or stage", metrics.unclosed.clone());
+        registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
+        registry.register("http_connections", "Connections that are open", metrics.connections.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// All of them, in the text format that Prometheus reads.
+    pub(super) fn text(&self) -> String {
+        for (name, number) in self.count_unclosed() {
+            self.unclosed.get_or_create(&[("stage", name)]).set(number);
+        }
+        let mut text = String::new();
+        // Writing to a String never fails.
+        encode(&mut text, &self.registry).unwrap_or_default();
+        text
+    }
+
+    /// Takes note of what the engine did.
+    pub(super) fn observe(&self, event: Event<'_>) {
+        match event {
+            Event::Created { key } => self.place(key, Phase::Deploying, Some(Instant::now())),
+            Event::Moved { key, from, to } => self.moved(key, from, to),
+            Event::Failed { step, reason, .. } => {
+                let labels = [("step", step_name(step).to_owned()), ("reason", self.bounded(reason))];
+                self.failures.get_or_create(&labels).inc();
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of the tasks that are there already.
+    fn found(&self, tasks: &[ReleaseTask]) {
+        for task in tasks {
+            self.place(task.key(), task.phase(), None);
+        }
+    }
+
+    pub(super) fn answered(&self, method: &Method, status: StatusCode) {
+        // Anybody can invent a method.
+        let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE].contains(method);
+        let method = if known { method.as_str() } else { "other" };
+        let labels = [("method", method.to_owned()), ("status", status.as_str().to_owned())];
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// The number of open connections.
+    pub(super) fn connections(&self) -> &Gauge {
+        &self.connections
+    }
+
+    fn place(&self, key: &ReleaseKey, phase: Phase, since: Option<Instant>) {
+        self.state().tasks.insert(key.clone(), Place { phase, since });
+    }
+
+    fn moved(&self, key: &ReleaseKey, from: Phase, to: Phase) {
+        let now = Instant::now();
+        let before = {
+            let tasks = &mut self.state().tasks;
+            let place = Place { phase: to, since: Some(now) };
+            if to.is_closed() { tasks.remove(key) } else { tasks.insert(key.clone(), place) }
+        };
+        let Phase::Closing(action, stage) = from else { return };
+        let since = before.filter(|before| before.phase == from).and_then(|before| before.since);
+        if let Some(since) = since {
+            let labels = [("action", action_name(action)), ("stage", stage_name(stage))];
+            self.stages.get_or_create(&labels).observe(now.duration_since(since).as_secs_f64());
+        }
+        let result = match to {
+            Phase::Closed(_) => "closed",
+            Phase::Closing(other, _) if other != action => "overtaken",
+            Phase::Closing(..) => return,
+            Phase::Running | Phase::Deploying => "reopened",
+        };
+        self.takeovers.get_or_create(&[("action", action_name(action)), ("result", result)]).inc();
+    }
+
+    fn count_unclosed(&self) -> [(&'static str, i64); 6] {
+        let mut counts = ["deploying", "running", "preparing", "routing", "draining", "retiring"].map(|name| (name, 0));
+        for place in self.state().tasks.values() {
+            let name = match place.phase {
+                Phase::Deploying => "deploying",
+                Phase::Running => "running",
+                Phase::Closing(_, stage) => stage_name(stage),
+                Phase::Closed(_) => continue,
+            };
+            counts.iter_mut().filter(|(counted, _)| *counted == name).for_each(|(_, number)| *number += 1);
+        }
+        counts
+    }
+
+    /// A reason as a label: without numbers, which would make each one another, short, and one of not too many.
+    fn bounded(&self, reason: &str) -> String {
+        let mut label = String::new();
+        for char in reason.chars().take(REASON_CHARS) {
+            match char {
+                '0'..='9' if label.ends_with('#') => {}
+                '0'..='9' => label.push('#'),
+                char => label.push(char),
+            }
+        }
+        let reasons = &mut self.state().reasons;
+        if reasons.contains(&label) || reasons.len() < MAX_REASONS {
+            reasons.insert(label.clone());
+            label
+        } else {
+            "other".into()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Cancel => "cancel",
+        Action::End => "end",
+    }
+}
+
+fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Preparing => "preparing",
+        Stage::Routing => "routing",
+        Stage::Draining => "draining",
+        Stage::Retiring => "retiring",
+    }
+}
+
+fn step_name(step: StepKind) -> &'static str {
+    match step {
+        StepKind::EnsureReady(_) => "ensure ready",
+        StepKind::Apply => "apply",
+        StepKind::Drain(_) => "drain",
+        StepKind::Retire(_) => "retire",
+    }
+}
+
+/// A mesh that has the tasks counted with which the engine starts.
+pub(super) struct Counted<M> {
+    pub(super) mesh: M,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl<M: Mesh> Mesh for Counted<M> {
+    fn perform(&self, spec: &ReleaseSpec, step: &Step) -> impl Future<Output = Report> + Send {
+        self.mesh.perform(spec, step)
+    }
+
+    fn restore(&self, tasks: &[ReleaseTask]) -> impl Future<Output = ()> + Send {
+        // The engine waits for this before it moves anything.
+        self.metrics.found(tasks);
+        self.mesh.restore(tasks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_bounded_in_length_number_and_variety() {
+        let metrics = Metrics::new();
+        assert_eq!(metrics.bounded("node 10.0.0.12 is cut off since 17 s"), "node #.#.#.# is cut off since # s");
+        assert_eq!(metrics.bounded(&"x".repeat(500)).len(), REASON_CHARS);
+        for number in 0..200 {
+            metrics.bounded(&"y".repeat(number % 70));
+        }
+        assert_eq!(metrics.bounded("one more"), "other");
+        assert_eq!(metrics.bounded("node 7.7.7.7 is cut off since 8 s"), "node #.#.#.# is cut off since # s");
+    }
+
+    #[test]
+    fn a_takeover_is_counted_by_how_it_came_to_its_end() {
+        let metrics = Metrics::new();
+        let key = ReleaseKey::parse("mesh-1", "shop", "a").unwrap();
+        let moves = [
+            (Phase::Running, Phase::Closing(Action::End, Stage::Preparing)),
+            (Phase::Closing(Action::End, Stage::Preparing), Phase::Running),
+            (Phase::Running, Phase::Closing(Action::End, Stage::Preparing)),
+            (Phase::Closing(Action::End, Stage::Preparing), Phase::Closing(Action::End, Stage::Routing)),
+            (Phase::Closing(Action::End, Stage::Routing), Phase::Closing(Action::Cancel, Stage::Preparing)),
+            (Phase::Closing(Action::Cancel, Stage::Preparing), Phase::Closed(Action::Cancel)),
+        ];
+        metrics.observe(Event::Created { key: &key });
+        for (from, to) in moves {
+            metrics.observe(Event::Moved { key: &key, from, to });
+        }
+        let text = metrics.text();
+        for line in [
+            r#"release_takeovers_total{action="end",result="reopened"} 1"#,
+            r#"release_takeovers_total{action="end",result="overtaken"} 1"#,
+            r#"release_takeovers_total{action="cancel",result="closed"} 1"#,
+            r#"release_stage_seconds_count{action="end",stage="preparing"} 2"#,
+            r#"release_stage_seconds_count{action="end",stage="routing"} 1"#,
+            r#"release_stage_seconds_count{action="cancel",stage="preparing"} 1"#,
+            r#"release_unclosed{stage="running"} 0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}
