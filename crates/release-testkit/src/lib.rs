@@ -5,12 +5,15 @@
 //! - [`mesh`]: a simulated mesh of proxies that are late, refuse, come and go
 //! - [`explore`]: every state that a task and a small mesh can reach
 //! - [`properties`]: what must hold for every input, as functions that tests and fuzz targets call
-//! - `SimulatedMesh` (feature `simulated`): the simulated mesh behind the port of `release-engine`
+//! - `SimulatedMesh` (feature `simulated`): the simulated mesh behind the port of `release-engine`; `FlakyStore`: a store
+//!   that fails when told
 //! - `conformance` (feature `conformance`): what every store and every mesh of `release-engine` must do
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod explore;
+#[cfg(feature = "simulated")]
+mod flaky;
 pub mod generate;
 pub mod harness;
 pub mod mesh;
@@ -19,5 +22,7 @@ pub mod properties;
 #[cfg(feature = "simulated")]
 mod simulated;
 
+#[cfg(feature = "simulated")]
+pub use flaky::{FlakyStore, Mood};
 #[cfg(feature = "simulated")]
 pub use simulated::{Behaviour, SimulatedMesh};

@@ -1,91 +1,17 @@
 //! A store that fails, or is full, in the middle.
 
 use crate::fixture::{self, NOW, at_a_fifth, error, key, settings, spec, until};
-use release_core::{Action, MeshId, Mode, Phase, ReleaseKey};
-use release_engine::{CreateError, Engine, EngineError, Record, ReplaceError, Revision, Store, StoreError, Stored};
+use release_core::{Action, Mode, Phase};
+use release_engine::{Engine, EngineError, StoreError};
 use release_store::MemoryStore;
-use release_testkit::SimulatedMesh;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use release_testkit::{FlakyStore, Mood, SimulatedMesh};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// A store that fails when told.
-#[derive(Clone)]
-struct Flaky {
-    store: MemoryStore,
-    mood: Arc<AtomicU8>,
-}
-
-const WORKS: u8 = 0;
-/// Reads work, writes don't: the disk is full.
-const FULL: u8 = 1;
-const DOWN: u8 = 2;
-/// Writes happen, and the answer is lost.
-const MUTE: u8 = 3;
-/// Writes happen, and the answer takes a second.
-const SLOW: u8 = 4;
-
-impl Flaky {
-    fn be(&self, mood: u8) {
-        self.mood.store(mood, Ordering::SeqCst);
-    }
-
-    async fn slowness(&self) {
-        if self.mood.load(Ordering::SeqCst) == SLOW {
-            sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    fn is(&self, moods: &[u8]) -> Result<(), StoreError> {
-        if moods.contains(&self.mood.load(Ordering::SeqCst)) {
-            Err(StoreError::Failed("out of order".into()))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Store for Flaky {
-    async fn create(&self, record: Record) -> Result<Revision, CreateError> {
-        self.is(&[FULL, DOWN])?;
-        let answer = self.store.create(record).await;
-        self.slowness().await;
-        self.is(&[MUTE])?;
-        answer
-    }
-
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.is(&[DOWN])?;
-        self.store.load(key).await
-    }
-
-    async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
-        self.is(&[FULL, DOWN])?;
-        let answer = self.store.replace(record, expected).await;
-        self.slowness().await;
-        self.is(&[MUTE])?;
-        answer
-    }
-
-    async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
-        self.is(&[FULL, DOWN])?;
-        self.store.remove(key, expected).await
-    }
-
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
-        self.is(&[DOWN])?;
-        self.store.list(mesh).await
-    }
-
-    async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
-        self.is(&[DOWN])?;
-        self.store.unclosed().await
-    }
-}
+type Flaky = FlakyStore<MemoryStore>;
 
 async fn engine() -> (Engine<Flaky, SimulatedMesh>, Flaky, SimulatedMesh) {
-    let store = Flaky { store: MemoryStore::new(), mood: Arc::default() };
+    let store = FlakyStore::new(MemoryStore::new());
     let mesh = SimulatedMesh::new(2).with_lag(Duration::from_secs(1));
     let engine = Engine::start(store.clone(), mesh.clone(), settings()).await.unwrap();
     (engine, store, mesh)
@@ -93,7 +19,7 @@ async fn engine() -> (Engine<Flaky, SimulatedMesh>, Flaky, SimulatedMesh) {
 
 #[tokio::test(start_paused = true)]
 async fn a_takeover_goes_on_when_the_store_works_again() {
-    for mood in [FULL, DOWN, MUTE] {
+    for mood in [Mood::Full, Mood::Down, Mood::Mute] {
         for steps in 0..4 {
             let (engine, store, mesh) = engine().await;
             let key = at_a_fifth(&engine, "a").await;
@@ -104,9 +30,9 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
             sleep(Duration::from_millis(500 + 1000 * steps)).await;
             store.be(mood);
             sleep(Duration::from_secs(10)).await;
-            store.be(WORKS);
+            store.be(Mood::Works);
             let closed = waiting.await.unwrap().unwrap();
-            assert_eq!(closed.record.task.phase(), Phase::Closed(Action::End), "mood {mood}, {steps} steps");
+            assert_eq!(closed.record.task.phase(), Phase::Closed(Action::End), "{mood:?}, {steps} steps");
             mesh.check().unwrap();
         }
     }
@@ -114,7 +40,7 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_is_not_stored_is_not_carried_out() {
-    for mood in [FULL, DOWN] {
+    for mood in [Mood::Full, Mood::Down] {
         let (engine, store, mesh) = engine().await;
         let key = at_a_fifth(&engine, "a").await;
         let asked = mesh.asked().len();
@@ -122,7 +48,7 @@ async fn a_command_that_is_not_stored_is_not_carried_out() {
         let answer = error(engine.delete(&key, Action::End, Mode::Perform).await);
         assert_eq!(answer, EngineError::Store(StoreError::Failed("out of order".into())));
         sleep(Duration::from_mins(1)).await;
-        store.be(WORKS);
+        store.be(Mood::Works);
         sleep(Duration::from_mins(1)).await;
         assert_eq!(mesh.asked().len(), asked, "no step before the intent is stored");
         assert_eq!(engine.get(&key).await.unwrap().record.task.phase(), Phase::Running);
@@ -134,12 +60,12 @@ async fn a_command_that_is_not_stored_is_not_carried_out() {
 async fn a_command_that_was_stored_without_an_answer_is_carried_out() {
     let (engine, store, _) = engine().await;
     let key = at_a_fifth(&engine, "a").await;
-    store.be(MUTE);
+    store.be(Mood::Mute);
     let answer = error(engine.delete(&key, Action::End, Mode::Perform).await);
     assert_eq!(answer, EngineError::Store(StoreError::Failed("out of order".into())));
-    store.be(DOWN);
+    store.be(Mood::Down);
     sleep(Duration::from_mins(1)).await;
-    store.be(WORKS);
+    store.be(Mood::Works);
     let closed = until(&engine, &key, |stored| stored.record.task.phase().is_closed()).await;
     assert_eq!(closed.record.closed, Some(NOW));
 }
@@ -147,10 +73,10 @@ async fn a_command_that_was_stored_without_an_answer_is_carried_out() {
 #[tokio::test(start_paused = true)]
 async fn a_release_that_was_created_without_an_answer_is_carried_out() {
     let (engine, store, _) = engine().await;
-    store.be(MUTE);
+    store.be(Mood::Mute);
     let answer = error(engine.create(spec("a"), serde_json::Value::Null).await);
     assert_eq!(answer, EngineError::Store(StoreError::Failed("out of order".into())));
-    store.be(WORKS);
+    store.be(Mood::Works);
     until(&engine, &key("a"), |stored| stored.record.task.phase() == Phase::Running).await;
 }
 
@@ -159,7 +85,7 @@ async fn a_release_that_was_created_without_an_answer_is_carried_out() {
 async fn what_was_accepted_goes_on_when_the_caller_goes_away() {
     let (engine, store, _) = engine().await;
     let key = at_a_fifth(&engine, "a").await;
-    store.be(SLOW);
+    store.be(Mood::Slow);
     let delete = engine.delete(&key, Action::End, Mode::Perform);
     assert!(timeout(Duration::from_millis(500), delete).await.is_err());
     let create = engine.create(spec("b"), serde_json::Value::Null);
@@ -172,7 +98,7 @@ async fn what_was_accepted_goes_on_when_the_caller_goes_away() {
 async fn an_engine_does_not_start_on_a_store_that_fails() {
     let (engine, store, mesh) = engine().await;
     let key = at_a_fifth(&engine, "a").await;
-    store.be(DOWN);
+    store.be(Mood::Down);
     let started = Engine::start(store.clone(), mesh, settings()).await;
     assert_eq!(started.map(drop).unwrap_err(), StoreError::Failed("out of order".into()));
     assert!(engine.get(&key).await.is_err());
