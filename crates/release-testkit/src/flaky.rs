@@ -16,7 +16,7 @@ use std::time::Duration;
 /// // ... and later:
 /// store.be(Mood::Works);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FlakyStore<S> {
     store: Arc<S>,
     mood: Arc<Mutex<Mood>>,
@@ -63,6 +63,12 @@ impl<S> FlakyStore<S> {
 
     fn mood(&self) -> Mood {
         *self.mood.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Clone for FlakyStore<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), mood: Arc::clone(&self.mood) }
     }
 }
 

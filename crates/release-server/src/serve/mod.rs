@@ -32,10 +32,10 @@ pub use arguments::Arguments;
 pub use config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
 pub use server::{Server, StartError};
 
-use anyhow::Context;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serves until it is told to stop, by SIGTERM or SIGINT; a second one ends the process at once.
@@ -44,25 +44,25 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let config = match Config::try_from(arguments) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {error}");
             return ExitCode::from(2);
         }
     };
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+fn serve(config: Config) -> Result<(), StartError> {
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(StartError::System)?;
     let served = runtime.block_on(async {
-        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = signals().map_err(StartError::System)?;
         let server = Server::start(config).await?;
-        announce(&server).context("the address could not be printed")?;
+        announce(&server).map_err(StartError::System)?;
         let name = next(&mut signals).await;
         tracing::info!(signal = name, "the server is asked to stop");
         tokio::select! {
@@ -81,13 +81,17 @@ fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// What scripts wait for on standard output.
-fn announce(server: &Server) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+fn announce(server: &Server) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     writeln!(out, "listening on http://{}", server.address())?;
     if let Some(address) = server.simulated_address() {
         writeln!(out, "simulated traffic on http://{address}")?;
     }
     out.flush()
+}
+
+fn signals() -> io::Result<(Signal, Signal)> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
 }
 
 async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {

@@ -70,6 +70,9 @@ pub enum StartError {
     /// The store's file was not opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The system has no threads, signals or standard output for it.
+    #[error("the system refuses what a server needs: {0}")]
+    System(#[source] io::Error),
     /// The tasks in the store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),

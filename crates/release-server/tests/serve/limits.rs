@@ -1,0 +1,88 @@
+//! What one client can't do to the others.
+
+use crate::client::{Client, LIMIT};
+use crate::process::Process;
+use http::Method;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_refused() {
+    let process = Process::in_memory(&["--max-header-bytes=8192", "--max-body-bytes=1024"]);
+    let client = &process.client;
+    assert_eq!(raw(client, &format!("GET /healthz HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(7000))).await.0, 200);
+    assert_eq!(raw(client, &format!("GET /healthz HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(9000))).await.0, 431);
+    assert_eq!(raw(client, &format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(9000))).await.0, 431);
+    assert_eq!(raw(client, &format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(1000))).await.0, 431);
+    let create = |length: usize| {
+        let body = "x".repeat(length);
+        client.send(client.request(Method::POST, "/v2/meshes/mesh-1/namespaces/shop/releases", &body))
+    };
+    assert_eq!(create(1024).await.status, 400);
+    assert_eq!(create(1025).await.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_refused() {
+    let process = Process::in_memory(&[]);
+    for text in ["nonsense\r\n\r\n", "GET /healthz HTTP/1.1\r\nbad header\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
+        assert_eq!(raw(&process.client, text).await.0, 400, "{text:?}");
+    }
+    process.client.get("/healthz").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_slowly_is_not_waited_for() {
+    let process = Process::in_memory(&["--read-time=1"]);
+    assert_eq!(raw(&process.client, "GET /healthz HT").await.1, "", "the connection is closed");
+    let head = "POST /v2/meshes/mesh-1/namespaces/shop/releases HTTP/1.1\r\ncontent-type: application/json\r\n";
+    let (status, text) = raw(&process.client, &format!("{head}content-length: 100\r\n\r\n{{")).await;
+    assert_eq!(status, 400, "{text}");
+    assert!(text.contains("The body ended before it was complete"), "{text}");
+}
+
+/// A delete that waits is no client that sends slowly.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_is_not_cut_off() {
+    let process = Process::in_memory(&["--read-time=1", "--simulated-lag=700"]);
+    let release = process.client.create("cart").await;
+    release.delete("cancel").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_the_limit_wait_for_a_place() {
+    let process = Process::in_memory(&["--max-connections=2", "--read-time=3600"]);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(process.client.address).await.unwrap();
+        // An answer shows that the connection has its place.
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+        open.push(stream);
+    }
+    let waiting = process.client.get("/healthz");
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "there was a third place");
+    drop(open.pop());
+    waiting.await.ok();
+}
+
+/// Sends a text as it is, and returns the status of the answer and all of it.
+async fn raw(client: &Client, text: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(client.address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The server closes the connection after an error; after a success it would wait for the next request.
+    let mut buffer = [0; 4096];
+    loop {
+        let read = timeout(LIMIT, stream.read(&mut buffer)).await.unwrap().unwrap_or(0);
+        answer.extend(&buffer[..read]);
+        if read == 0 || answer.starts_with(b"HTTP/1.1 200") {
+            break;
+        }
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    (answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), answer)
+}

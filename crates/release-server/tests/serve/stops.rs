@@ -1,0 +1,109 @@
+//! Shutdown, in the middle of a takeover and elsewhere, and what comes after it.
+
+use crate::in_process::{InProcess, STAGES, directory, hang_in};
+use crate::process::{OPEN, Process, serve};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shutdown_interrupts_in_any_stage_goes_on_after_a_restart() {
+    for (stage, name) in STAGES {
+        let directory = directory();
+        let first = InProcess::start(directory.path(), Duration::from_mins(2)).await;
+        let release = first.client.at_a_fifth("cart").await;
+        hang_in(&first.mesh, stage);
+        let waiting = tokio::spawn({
+            let release = release.clone();
+            async move { release.delete("end").await }
+        });
+        release.until(|status| status["stage"] == name).await;
+        assert!(first.server.shutdown().await);
+        let answer = waiting.await.unwrap();
+        assert_eq!(answer.status, 500);
+        assert!(
+            answer.text.contains(&format!("recorded and goes on; the task is closing (end, {name})")),
+            "{answer:?}"
+        );
+        drop(first.store);
+
+        let again = InProcess::start(directory.path(), Duration::from_mins(2)).await;
+        release.at(&again.client).until_closed("end").await;
+        again.mesh.check().unwrap();
+        assert!(again.server.shutdown().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_and_sigint_answer_those_who_wait_and_the_next_server_goes_on() {
+    for signal in ["TERM", "INT"] {
+        let directory = directory();
+        let start = |lag: &str| {
+            let mut command = serve(OPEN);
+            command.arg("--data").arg(directory.path()).args(["--simulated-lag", lag]);
+            Process::start(command)
+        };
+        let first = start("3600000");
+        let release = first.client.create("cart").await;
+        let waiting = tokio::spawn({
+            let release = release.clone();
+            async move { release.delete("cancel").await }
+        });
+        release.until(|status| status["phase"] == "closing").await;
+        first.signal(signal);
+        assert_eq!(waiting.await.unwrap().status, 500);
+        let (status, log) = first.ended();
+        assert!(status.success(), "{status}");
+        for line in [&format!("the server is asked to stop signal=\"SIG{signal}\""), "the server has stopped"] {
+            assert!(log.contains(line), "{log}");
+        }
+        let again = start("0");
+        release.at(&again.client).until_closed("cancel").await;
+    }
+}
+
+/// A client that never ends its request.
+async fn stalled(process: &Process) -> TcpStream {
+    let mut stream = TcpStream::connect(process.client.address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+    // It has arrived once another request, on a later connection, was answered.
+    process.client.until_metric("release_http_connections", |open| open >= 2.0).await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_takes_a_bounded_time() {
+    let process = Process::in_memory(&["--shutdown-time=1", "--read-time=3600"]);
+    let mut stream = stalled(&process).await;
+    process.signal("TERM");
+    let (status, log) = process.ended();
+    assert!(status.success());
+    assert!(log.contains("not everything ended in time"), "{log}");
+    assert_eq!(stream.read(&mut [0; 10]).await.ok().filter(|read| *read > 0), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_server_at_once() {
+    let process = Process::in_memory(&["--shutdown-time=3600", "--read-time=3600"]);
+    let _stream = stalled(&process).await;
+    process.signal("TERM");
+    process.until_logged("the server is asked to stop");
+    process.signal("INT");
+    let (status, log) = process.ended();
+    assert!(status.success());
+    assert!(log.contains("the server stops at once"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_dropped_stops() {
+    let directory = directory();
+    let InProcess { server, client, .. } = InProcess::start(directory.path(), Duration::from_secs(1)).await;
+    client.get("/healthz").await.ok();
+    drop(server);
+    let gone = async {
+        while TcpStream::connect(client.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
+}

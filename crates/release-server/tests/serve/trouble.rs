@@ -1,0 +1,198 @@
+//! A store that fails or is full in the middle; a mesh that refuses, hangs, panics and comes back.
+
+use crate::in_process::{InProcess, STAGES, directory, hang_in};
+use crate::process::{OPEN, Process, serve};
+use http::Method;
+use release_core::{Stage, Step, Version};
+use release_testkit::{Behaviour, Mood};
+use std::process::Command;
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_mins(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_goes_on_when_the_store_works_again() {
+    for mood in [Mood::Full, Mood::Down, Mood::Mute] {
+        for (stage, name) in STAGES {
+            let directory = directory();
+            let InProcess { server, client, mesh, store } = InProcess::start(directory.path(), WAIT).await;
+            let release = client.at_a_fifth("cart").await;
+            hang_in(&mesh, stage);
+            let waiting = tokio::spawn({
+                let release = release.clone();
+                async move { release.delete("end").await }
+            });
+            release.until(|status| status["stage"] == name).await;
+            store.be(mood);
+            mesh.behave(|_, _| Behaviour::Works);
+            // Documented answers, whatever they are.
+            for _ in 0..3 {
+                release.get().await;
+                release.put("policy", r#"{"weighted":{"grayscale":50}}"#).await;
+            }
+            store.be(Mood::Works);
+            assert_eq!(waiting.await.unwrap().status, 200, "{mood:?} {name}");
+            release.until_closed("end").await;
+            mesh.check().unwrap();
+            assert!(server.shutdown().await);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_is_not_stored_is_not_carried_out() {
+    let directory = directory();
+    let InProcess { server: _server, client, mesh, store } = InProcess::start(directory.path(), WAIT).await;
+    let release = client.at_a_fifth("cart").await;
+    let (before, asked) = (release.get().await.text, mesh.asked().len());
+    store.be(Mood::Full);
+    for action in ["cancel", "end"] {
+        let answer = release.delete(action).await;
+        assert_eq!(answer.status, 500);
+        assert!(answer.text.contains("repeat the request later"), "{answer:?}");
+        assert!(!answer.text.contains("out of order"), "why is for the log: {answer:?}");
+    }
+    store.be(Mood::Works);
+    assert_eq!(release.get().await.text, before);
+    assert_eq!(mesh.asked().len(), asked);
+    release.delete("end").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_the_store_is_down() {
+    let directory = directory();
+    let InProcess { server: _server, client, store, .. } = InProcess::start(directory.path(), WAIT).await;
+    assert_eq!(client.get("/readyz").await.ok().text, "ready\n");
+    store.be(Mood::Down);
+    let answer = client.get("/readyz").await;
+    assert_eq!((answer.status, answer.text.as_str()), (503, "not ready: the store does not answer\n"));
+    assert_eq!(client.get("/healthz").await.ok().text, "ok\n");
+    store.be(Mood::Works);
+    client.get("/readyz").await.ok();
+}
+
+/// The real binary, and a file that can't be written any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_that_was_accepted() {
+    let directory = directory();
+    // Who ignores this signal gets an error where a file would become too large, as with a full disk.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_release-server"), "serve"]);
+    let process = Process::start({
+        command.args(OPEN).arg("--data").arg(directory.path());
+        command
+    });
+    let release = process.client.at_a_fifth("cart").await;
+    let before = release.get().await.text;
+    limit_files(&process, "4096");
+    let answer = release.delete("end").await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let spec = r#"{"metadata":{"name":"next"},"spec":{"serviceName":"next","originalVersion":"a","version":"b"}}"#;
+    let path = "/v2/meshes/mesh-1/namespaces/shop/releases";
+    let refused = process.client.send(process.client.request(Method::POST, path, spec)).await;
+    assert_eq!(refused.status, 500, "{refused:?}");
+    limit_files(&process, "unlimited");
+    assert_eq!(release.get().await.text, before);
+    release.delete("end").await.ok();
+    process.signal("KILL");
+    drop(process);
+
+    let mut command = serve(OPEN);
+    command.arg("--data").arg(directory.path());
+    let again = Process::start(command);
+    release.at(&again.client).until_closed("end").await;
+}
+
+fn limit_files(process: &Process, bytes: &str) {
+    let limit = ["--pid", &process.id().to_string(), &format!("--fsize={bytes}:unlimited")].map(str::to_owned);
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_that_refuses_is_named_with_its_reason_and_asked_again() {
+    let directory = directory();
+    let InProcess { server: _server, client, mesh, .. } =
+        InProcess::start(directory.path(), Duration::from_secs(1)).await;
+    let release = client.at_a_fifth("cart").await;
+    mesh.behave(|_, _| Behaviour::Refuses("no pod of 17 is ready".into()));
+    let answer = release.delete("end").await;
+    assert_eq!(answer.status, 500);
+    let message = answer.json()["errorMsg"].as_str().unwrap().to_owned();
+    for part in ["recorded and goes on", "no pod of 17 is ready", "Repeat the same request to wait again"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let status = release.until(|status| !status["failure"].is_null()).await;
+    assert_eq!(status["failure"]["reason"], "no pod of 17 is ready");
+    let failures = r#"release_step_failures_total{step="ensure ready",reason="no pod of # is ready"}"#;
+    assert!(client.metric(failures).await.unwrap() >= 1.0);
+    assert_eq!(client.metric(r#"release_unclosed{stage="preparing"}"#).await, Some(1.0));
+    mesh.behave(|_, _| Behaviour::Works);
+    release.until_closed("end").await;
+    mesh.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_that_hangs_or_panics_is_waited_for_and_comes_back() {
+    for (stage, name) in STAGES {
+        for panics in [false, true] {
+            let directory = directory();
+            let InProcess { server: _server, client, mesh, .. } =
+                InProcess::start(directory.path(), Duration::from_millis(200)).await;
+            let release = client.at_a_fifth("cart").await;
+            hang_in(&mesh, stage);
+            if panics {
+                mesh.behave(|_, _| Behaviour::Panics);
+            }
+            let answer = release.delete("cancel").await;
+            assert_eq!(answer.status, 500, "{name}");
+            assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
+            if !panics {
+                release.until(|status| status["stage"] == name).await;
+            }
+            mesh.behave(|_, _| Behaviour::Works);
+            release.until_closed("cancel").await;
+            mesh.check().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_overtakes_an_end_that_hangs() {
+    let directory = directory();
+    let InProcess { server: _server, client, mesh, .. } = InProcess::start(directory.path(), WAIT).await;
+    let release = client.at_a_fifth("cart").await;
+    let to_grayscale =
+        |step: &Step| matches!(step, Step::Apply { routing, .. } if routing.sole_owner() == Some(Version::Grayscale));
+    mesh.behave(move |_, step| if to_grayscale(step) { Behaviour::Hangs } else { Behaviour::Works });
+    let end = tokio::spawn({
+        let release = release.clone();
+        async move { release.delete("end").await }
+    });
+    release.until(|status| status["stage"] == "routing").await;
+    release.delete("cancel").await.ok();
+    let end = end.await.unwrap();
+    assert!([400, 404].contains(&end.status), "{end:?}");
+    release.until_closed("cancel").await;
+    mesh.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_release_that_is_reopened_is_told() {
+    let directory = directory();
+    let InProcess { server: _server, client, mesh, .. } = InProcess::start(directory.path(), WAIT).await;
+    let release = client.at_a_fifth("cart").await;
+    hang_in(&mesh, Stage::Draining);
+    let end = tokio::spawn({
+        let release = release.clone();
+        async move { release.delete("end").await }
+    });
+    release.until(|status| status["stage"] == "draining").await;
+    release.reopen().await.ok();
+    let end = end.await.unwrap();
+    assert_eq!(end.status, 400);
+    assert!(end.text.contains("was reopened"), "{end:?}");
+    mesh.behave(|_, _| Behaviour::Works);
+    let status = release.until(|status| status["confirmed"] == status["wanted"]).await;
+    assert_eq!((&status["phase"], &status["wanted"]["weights"]["grayscale"]), (&"running".into(), &20.into()));
+    mesh.check().unwrap();
+}
