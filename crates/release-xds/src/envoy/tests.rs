@@ -1,5 +1,4 @@
 //! What Envoy is given, to be read by people, and what holds for all of it.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use crate::service::{Endpoint, Kind, Serves, ServiceName, VersionConfig, cluster_name};
@@ -137,9 +136,9 @@ fn readable(message: &impl std::fmt::Debug) -> String {
     let set = text.lines().filter(|line| !unset.iter().any(|value| line.ends_with(&format!(": {value}"))));
     let opened = set.map(|line| line.trim_end_matches(['(', '[', '{', ' ', ',']));
     let said = opened.filter(|line| !matches!(line.trim(), "}" | ")" | "]" | ""));
-    said.map(|line| {
-        let depth = line.len() - line.trim_start().len();
-        format!("{}{}\n", " ".repeat(depth / 4), line.trim_start().replace(": Some", ":"))
-    })
-    .collect()
+    let lines = said.map(|line| {
+        let depth = (line.len() - line.trim_start().len()) / 4;
+        " ".repeat(depth) + &line.trim_start().replace(": Some", ":")
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }

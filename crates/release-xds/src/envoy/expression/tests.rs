@@ -1,5 +1,4 @@
 //! Expressions against the definition in release-core, with Rust's `regex` in place of RE2; `tests/` asks a real Envoy.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use proptest::prelude::*;
@@ -180,13 +179,12 @@ fn sample(pattern: &Pattern, rng: &mut fastrand::Rng) -> String {
 
 fn walk(hir: &Hir, rng: &mut fastrand::Rng, value: &mut Vec<u8>) {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => value.extend(&*literal.0),
         HirKind::Class(Class::Bytes(class)) => {
             let bytes: Vec<u8> = class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect();
             value.extend(rng.choice(bytes));
         }
-        HirKind::Class(Class::Unicode(_)) => {}
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(Class::Unicode(_)) => {}
         HirKind::Repetition(repetition) => {
             let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min + 2);
             (0..rng.u32(repetition.min..=most)).for_each(|_| walk(&repetition.sub, rng, value));
@@ -194,7 +192,7 @@ fn walk(hir: &Hir, rng: &mut fastrand::Rng, value: &mut Vec<u8>) {
         HirKind::Capture(capture) => walk(&capture.sub, rng, value),
         HirKind::Concat(parts) => parts.iter().for_each(|part| walk(part, rng, value)),
         HirKind::Alternation(parts) => {
-            parts.get(rng.usize(..parts.len())).into_iter().for_each(|part| walk(part, rng, value))
+            parts.get(rng.usize(..parts.len())).into_iter().for_each(|part| walk(part, rng, value));
         }
     }
 }
