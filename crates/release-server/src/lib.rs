@@ -1,6 +1,6 @@
 //! The release API as a server, and a client for it on the command line.
 
-pub mod client;
+mod client;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
@@ -20,7 +20,7 @@ enum Command {
     /// Serve the API
     Serve(Box<serve::Arguments>),
     #[command(flatten)]
-    Client(client::Command),
+    Client(Box<client::Command>),
 }
 
 impl Cli {
