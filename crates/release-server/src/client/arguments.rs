@@ -39,7 +39,7 @@ pub(crate) struct Scope {
 #[derive(Debug, Args)]
 pub(crate) struct OutputOption {
     /// How to print what there is
-    #[arg(long = "output", short, value_name = "FORMAT", default_value = "table")]
+    #[arg(long = "output", short = 'o', value_name = "FORMAT", default_value = "table")]
     pub(super) format: OutputFormat,
 }
 
