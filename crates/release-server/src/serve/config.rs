@@ -112,6 +112,18 @@ pub enum Authentication {
     Either(Box<(Tokens, AkSk)>),
 }
 
+impl Authentication {
+    /// For the log.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Tokens(_) => "tokens",
+            Self::AkSk(_) => "access keys",
+            Self::Either(_) => "tokens and access keys",
+        }
+    }
+}
+
 impl Authenticate for Authentication {
     async fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
         match self {

@@ -137,7 +137,9 @@ impl Server {
         let engine = Engine::start(store, counted, settings).await?;
         let operator = EngineOperator { engine: engine.clone(), stop: stop.clone() };
         let for_handler = HandlerOptions::from(&options);
-        let api = EngineApi { engine: engine.clone(), takeover: options.takeover };
+        let Options { takeover, wait, codes, .. } = options;
+        let authentication = options.authentication.kind();
+        let api = EngineApi { engine: engine.clone(), takeover };
         let handler = handler::handler(api, options.authentication, operator, Arc::clone(&metrics), &for_handler);
         let (limits, limit) = (options.limits, options.shutdown_limit);
         let requests = Listener { socket, handler, limits, open: metrics.connections().clone() };
@@ -160,7 +162,7 @@ impl Server {
             let (requests, traffic, engine) = tokio::join!(requests.serve(stopped.clone(), limit), traffic, engine);
             requests && traffic && engine
         });
-        tracing::info!(%address, "listening");
+        tracing::info!(%address, authentication, ?takeover, ?wait, ?codes, "listening");
         Ok(Self { address, simulated, stop, running: Some(running) })
     }
 
