@@ -38,6 +38,10 @@ pub(crate) fn identifier<'a, T>(parameter: &str, segment: &'a str) -> Result<T, 
 where
     T: for<'b> TryFrom<&'b str, Error = ParseError>,
 {
+    // Nearly every identifier is sent as it is; since none has a '%', what is valid now would be the same once decoded.
+    if let Ok(identifier) = T::try_from(segment) {
+        return Ok(identifier);
+    }
     let decoded =
         decode(segment).and_then(without_slash).map_err(|why| format!("The path parameter {parameter} {why}."))?;
     T::try_from(decoded.as_ref()).map_err(|error| sentence(&error))

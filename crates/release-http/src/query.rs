@@ -6,6 +6,11 @@ use std::str::FromStr;
 
 /// The one parameter there is.
 pub(crate) fn action(query: Option<&str>) -> Result<Action, String> {
+    // Nearly every client writes it like this.
+    let plain = query.and_then(|query| query.strip_prefix("action=")).map(Action::from_str);
+    if let Some(Ok(action)) = plain {
+        return Ok(action);
+    }
     let mut action = None;
     for pair in pairs(query) {
         let (name, value) = pair?;

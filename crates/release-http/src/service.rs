@@ -5,7 +5,8 @@ use crate::request_id::{RequestIds, X_REQUEST_ID};
 use crate::respond::{Answer, Body};
 use crate::{Api, Call, Codes, Problem, ProblemKind, parse};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::request::Parts;
+use http::{Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::convert::Infallible;
 use std::error::Error;
@@ -76,43 +77,43 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let request_id = self.shared.request_ids.of(request.headers());
-        let outcome = self.outcome(request).await;
-        self.respond(outcome, request_id)
+        let (head, body) = request.into_parts();
+        self.respond(&head, body).await
     }
 
-    fn respond(&self, outcome: Result<Answer, Problem>, request_id: HeaderValue) -> Response<Body> {
-        let mut response = match outcome {
-            Ok(answer) => answer.into_response(self.codes),
-            Err(problem) => problem.into_response(self.codes),
-        };
-        response.headers_mut().insert(X_REQUEST_ID, request_id);
-        response
-    }
-
-    /// The order of the checks, which the crate's documentation promises.
-    async fn outcome<B>(&self, request: Request<B>) -> Result<Answer, Problem>
+    async fn respond<B>(&self, head: &Parts, body: B) -> Response<Body>
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (head, body) = request.into_parts();
+        let mut response = match self.outcome(head, body).await {
+            Ok(answer) => answer.into_response(self.codes),
+            Err(problem) => problem.into_response(self.codes),
+        };
+        response.headers_mut().insert(X_REQUEST_ID, self.shared.request_ids.of(&head.headers));
+        response
+    }
+
+    /// The order of the checks, which the crate's documentation promises.
+    async fn outcome<B>(&self, head: &Parts, body: B) -> Result<Answer, Problem>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let route = parse::route(&head.method, head.uri.path())?;
         let body = collect(body, self.body_limit).await?;
-        let caller = self.shared.authenticate.authenticate(&head, &body).await;
+        let caller = self.shared.authenticate.authenticate(head, &body).await;
         let caller = caller.map_err(|denied| Problem::new(ProblemKind::Unauthenticated, denied.into_sentence()))?;
         let mesh = parse::mesh(&route)?;
         if !caller.may_touch(&mesh) {
             let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
             return Err(Problem::new(ProblemKind::Forbidden, detail));
         }
-        let call = parse::call(&route, mesh, &head, &body)?;
-        self.carry_out(call).await
-    }
-
-    async fn carry_out(&self, call: Call) -> Result<Answer, Problem> {
-        let (api, operation) = (&self.shared.api, call.operation());
+        let call = parse::call(&route, mesh, head, &body)?;
+        // Here and not in a function of its own, whose future would hold the call once more.
+        let api = &self.shared.api;
         let outcome = match call {
             Call::Delete(key, action) => api.delete(key, action).await.map(|()| Answer::Done),
             Call::Get(key) => api.get(key).await.map(Answer::Release),
@@ -123,7 +124,7 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
             Call::Reopen(key) => api.reopen(key).await.map(Answer::Release),
             Call::Preview(key, action) => api.preview(key, action).await.map(Answer::Plan),
         };
-        outcome.map_err(|failure| Problem::of_failure(operation, failure))
+        outcome.map_err(|failure| Problem::of_failure(route.operation, failure))
     }
 }
 
@@ -142,7 +143,7 @@ where
     if body.size_hint().lower() > limit.try_into().unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
+    match Box::pin(Limited::new(body, limit).collect()).await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::invalid("The body ended before it was complete: send the request again.")),
@@ -166,13 +167,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // As `answer` does, without a future within a future: each holds the request once more.
         let service = self.clone();
-        let request_id = self.shared.request_ids.of(request.headers());
-        Box::pin(async move {
-            let outcome = service.outcome(request).await;
-            Ok(service.respond(outcome, request_id))
-        })
+        // Before the future, which would else hold the request once more.
+        let (head, body) = request.into_parts();
+        Box::pin(async move { Ok(service.respond(&head, body).await) })
     }
 }
 
