@@ -23,7 +23,12 @@ pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: Relea
     let mut failing: Option<Step> = None;
     loop {
         if stale {
-            match reload(&inner, &key).await {
+            let reloaded = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                reloaded = reload(&inner, &key) => reloaded,
+            };
+            match reloaded {
                 Ok(true) => stale = false,
                 Ok(false) => return inner.registry.forget(&key),
                 Err(error) => {

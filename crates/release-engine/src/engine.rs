@@ -1,6 +1,7 @@
 //! The engine, as its users see it.
 
 use crate::backoff::Backoff;
+use crate::bounded::{Bounded, no_answer};
 use crate::inner::Inner;
 use crate::registry::Registry;
 use crate::{CreateError, EngineError, Mesh, Record, ReplaceError, Settings, Store, StoreError, Stored};
@@ -8,7 +9,7 @@ use release_core::{Action, Change, Command, Error, MeshId, Mode, Phase, Plan, Re
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,7 +33,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// Starts an engine, and takes up again every task in the store that is not closed.
     pub async fn start(store: S, mesh: M, settings: Settings) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner {
-            store,
+            store: Bounded { store, limit: settings.store_limit },
             mesh,
             settings,
             registry: Registry::default(),
@@ -116,7 +117,9 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// takeover goes on. When a cancel overtakes an end that is waiting here, the end is refused as if it had come later.
     pub async fn delete(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Arc<Stored>, EngineError> {
         let deadline = Instant::now() + self.0.settings.wait;
-        let mut stored = self.command(key, Command::Delete(action, mode)).await?;
+        let command = timeout_at(deadline, self.command(key, Command::Delete(action, mode)));
+        // What was begun goes on: if the store comes back, the decision may be recorded all the same.
+        let mut stored = command.await.unwrap_or_else(|_| Err(no_answer(self.0.settings.wait).into()))?;
         loop {
             let Some(mut newest) = self.0.announce(&stored) else {
                 // Nobody drives it: it was closed or reopened, or removed, or its driver ended in a shutdown.
@@ -134,7 +137,14 @@ impl<S: Store, M: Mesh> Engine<S, M> {
                     () = sleep_until(deadline) => return Err(not_finished(action, &stored)),
                 }
             }
-            stored = Arc::new(self.0.load(key).await?);
+            stored = match timeout_at(deadline, self.0.load(key)).await {
+                Ok(Err(EngineError::Store(error))) => {
+                    tracing::warn!(release = %key, %error, "how far a release is could not be read");
+                    return Err(not_finished(action, &stored));
+                }
+                Ok(loaded) => Arc::new(loaded?),
+                Err(_) => return Err(not_finished(action, &stored)),
+            };
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the engine's handles and drivers share.
 
+use crate::bounded::Bounded;
 use crate::registry::{Announced, Newest, Registry};
 use crate::{
     CreateError, EngineError, Event, Mesh, Record, ReplaceError, Revision, Settings, Store, StoreError, Stored, driver,
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 pub(crate) struct Inner<S, M> {
-    pub(crate) store: S,
+    pub(crate) store: Bounded<S>,
     pub(crate) mesh: M,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,

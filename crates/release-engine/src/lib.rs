@@ -37,6 +37,7 @@
 //! ```
 
 mod backoff;
+mod bounded;
 mod driver;
 mod engine;
 mod error;

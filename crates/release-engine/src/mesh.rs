@@ -12,6 +12,9 @@ use std::future::{self, Future};
 ///   therefore counted from what happened in the mesh, not from when the step was asked for; else it would never end.
 /// - The generation fences. Once a generation of a task was applied, [`Step::Apply`] of an older one fails and changes
 ///   nothing, even if it was asked for earlier.
+/// - The fence outlives the adapter: after a crash, a generation that was applied before it still refuses older ones. What
+///   [`restore`](Self::restore) is told is enough for that if only one process drives the mesh; an adapter that can't rely on
+///   it keeps the highest generation of each release in a place of its own.
 /// - A process that was slow may ask for a step of a release that another process has closed meanwhile. It must do no harm
 ///   to a newer release of the same service: a version that is in use there is not retired.
 /// - An `Apply` succeeds only when every proxy that can route to the service runs that generation, and fails or waits when
@@ -38,8 +41,13 @@ pub trait Mesh: Send + Sync + 'static {
     /// Performs a step of the task about `spec` and says what came of it.
     fn perform(&self, spec: &ReleaseSpec, step: &Step) -> impl Future<Output = Report> + Send;
 
-    /// Takes note of the unclosed tasks that were found in the store, before a step is performed: a task that is running
-    /// and confirmed has no step, and still its routing must be served by a mesh that forgot it.
+    /// Takes note of the unclosed tasks that were found in the store, before a step is performed. A mesh that forgets
+    /// anything in a crash must, before it returns, serve the newest routing of each of them,
+    /// [`wanted`](ReleaseTask::wanted), and refuse older generations: **nobody asks for it again.** A task that is running
+    /// and confirmed has no step; one that is [draining](release_core::Stage::Draining) or
+    /// [retiring](release_core::Stage::Retiring) is past its [`Step::Apply`] and asks only for what comes after it, while a
+    /// proxy that reconnects needs the routing. What is wanted is durable, so it may be served also where it is not
+    /// confirmed yet.
     ///
     /// The engine starts when it returns: it should not wait for a proxy.
     fn restore(&self, tasks: &[ReleaseTask]) -> impl Future<Output = ()> + Send {

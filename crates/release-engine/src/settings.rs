@@ -18,6 +18,8 @@ pub struct Settings {
     pub wait: Duration,
     /// How long a step may go without an answer before it is started over. 30 s.
     pub step_limit: Duration,
+    /// How long a call of the store may take; after that it counts as failed, and may or may not have happened. 10 s.
+    pub store_limit: Duration,
     /// The pause after a first failure; it doubles with every further one. 100 ms.
     pub first_pause: Duration,
     /// The longest pause after a failure. 30 s.
@@ -33,6 +35,7 @@ impl Default for Settings {
         Self {
             wait: Duration::from_secs(30),
             step_limit: Duration::from_secs(30),
+            store_limit: Duration::from_secs(10),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(30),
             now: Timestamp::now,

@@ -36,6 +36,8 @@ pub enum Mood {
     Mute,
     /// Writes happen, and the answer takes a second, by tokio's clock.
     Slow,
+    /// Nothing happens, and no answer comes.
+    Hangs,
 }
 
 impl<S> FlakyStore<S> {
@@ -49,7 +51,10 @@ impl<S> FlakyStore<S> {
         *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
     }
 
-    fn fails_if(&self, moods: &[Mood]) -> Result<(), StoreError> {
+    async fn fails_if(&self, moods: &[Mood]) -> Result<(), StoreError> {
+        if self.mood() == Mood::Hangs {
+            std::future::pending::<()>().await;
+        }
         if moods.contains(&self.mood()) { Err(StoreError::Failed("out of order".into())) } else { Ok(()) }
     }
 
@@ -58,7 +63,7 @@ impl<S> FlakyStore<S> {
         if self.mood() == Mood::Slow {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        self.fails_if(&[Mood::Mute])
+        self.fails_if(&[Mood::Mute]).await
     }
 
     fn mood(&self) -> Mood {
@@ -74,36 +79,36 @@ impl<S> Clone for FlakyStore<S> {
 
 impl<S: Store> Store for FlakyStore<S> {
     async fn create(&self, record: Record) -> Result<Revision, CreateError> {
-        self.fails_if(&[Mood::Full, Mood::Down])?;
+        self.fails_if(&[Mood::Full, Mood::Down]).await?;
         let answer = self.store.create(record).await;
         self.written().await?;
         answer
     }
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.fails_if(&[Mood::Down])?;
+        self.fails_if(&[Mood::Down]).await?;
         self.store.load(key).await
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
-        self.fails_if(&[Mood::Full, Mood::Down])?;
+        self.fails_if(&[Mood::Full, Mood::Down]).await?;
         let answer = self.store.replace(record, expected).await;
         self.written().await?;
         answer
     }
 
     async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
-        self.fails_if(&[Mood::Full, Mood::Down])?;
+        self.fails_if(&[Mood::Full, Mood::Down]).await?;
         self.store.remove(key, expected).await
     }
 
     async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
-        self.fails_if(&[Mood::Down])?;
+        self.fails_if(&[Mood::Down]).await?;
         self.store.list(mesh).await
     }
 
     async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
-        self.fails_if(&[Mood::Down])?;
+        self.fails_if(&[Mood::Down]).await?;
         self.store.unclosed().await
     }
 }

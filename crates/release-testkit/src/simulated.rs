@@ -1,7 +1,7 @@
 //! The simulated mesh as a [`Mesh`](release_engine::Mesh) that an engine can drive.
 
 use crate::mesh::{Mesh, Violation};
-use release_core::{Generation, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Step, Version};
+use release_core::{NumberedRouting, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Step, Version};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -147,7 +147,7 @@ impl release_engine::Mesh for SimulatedMesh {
         }
     }
 
-    /// A process that was restarted remembers nothing; its proxies are taken to run what they confirmed last.
+    /// A process that was restarted remembers nothing; its proxies are taken to run what each task wants.
     async fn restore(&self, tasks: &[ReleaseTask]) {
         let mut state = self.state();
         for task in tasks {
@@ -158,12 +158,10 @@ impl release_engine::Mesh for SimulatedMesh {
 
 fn restored(proxies: u8, task: &ReleaseTask) -> Mesh {
     let mut mesh = Mesh::new(proxies);
-    let confirmed = task.confirmed();
+    let NumberedRouting { generation, routing } = task.wanted().clone();
     if task.phase() != Phase::Deploying {
-        mesh.perform(&Step::EnsureReady { generation: confirmed.generation, version: Version::Grayscale });
-    }
-    if confirmed.generation > Generation::ZERO {
-        mesh.perform(&Step::Apply { generation: confirmed.generation, routing: confirmed.routing.clone() });
+        mesh.perform(&Step::EnsureReady { generation, version: Version::Grayscale });
+        mesh.perform(&Step::Apply { generation, routing });
         mesh.settle();
     }
     mesh

@@ -1,12 +1,12 @@
 //! A store that fails, or is full, in the middle.
 
 use crate::fixture::{self, NOW, at_a_fifth, error, key, settings, spec, until};
-use release_core::{Action, Mode, Phase};
-use release_engine::{Engine, EngineError, StoreError};
+use release_core::{Action, Command, Mode, Phase};
+use release_engine::{Engine, EngineError, Settings, StoreError};
 use release_store::MemoryStore;
 use release_testkit::{FlakyStore, Mood, SimulatedMesh};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 type Flaky = FlakyStore<MemoryStore>;
 
@@ -19,7 +19,7 @@ async fn engine() -> (Engine<Flaky, SimulatedMesh>, Flaky, SimulatedMesh) {
 
 #[tokio::test(start_paused = true)]
 async fn a_takeover_goes_on_when_the_store_works_again() {
-    for mood in [Mood::Full, Mood::Down, Mood::Mute] {
+    for mood in [Mood::Full, Mood::Down, Mood::Mute, Mood::Hangs] {
         for steps in 0..4 {
             let (engine, store, mesh) = engine().await;
             let key = at_a_fifth(&engine, "a").await;
@@ -102,4 +102,69 @@ async fn an_engine_does_not_start_on_a_store_that_fails() {
     let started = Engine::start(store.clone(), mesh, settings()).await;
     assert_eq!(started.map(drop).unwrap_err(), StoreError::Failed("out of order".into()));
     assert!(engine.get(&key).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_does_not_wait_longer_than_it_may_for_a_store_that_hangs() {
+    for (wait, expected) in [(5, "no answer within 5 s"), (60, "no answer within 10 s")] {
+        let store = FlakyStore::new(MemoryStore::new());
+        let settings = Settings { wait: Duration::from_secs(wait), ..settings() };
+        let engine = Engine::start(store.clone(), SimulatedMesh::new(2), settings).await.unwrap();
+        let key = at_a_fifth(&engine, "a").await;
+        store.be(Mood::Hangs);
+        let before = Instant::now();
+        let answer = error(engine.delete(&key, Action::End, Mode::Perform).await);
+        assert_eq!(answer, EngineError::Store(StoreError::Failed(expected.into())));
+        assert!(before.elapsed() <= Duration::from_secs(wait.min(10)), "{:?}", before.elapsed());
+        store.be(Mood::Works);
+        engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+    }
+}
+
+/// The decision is recorded; only how far it is can't be read.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_told_that_it_goes_on_when_the_store_hangs_in_the_middle() {
+    let (engine, store, _) = engine().await;
+    let key = at_a_fifth(&engine, "a").await;
+    let waiting = tokio::spawn({
+        let (engine, key) = (engine.clone(), key.clone());
+        async move { engine.delete(&key, Action::End, Mode::Perform).await }
+    });
+    sleep(Duration::from_millis(1500)).await;
+    store.be(Mood::Hangs);
+    let before = Instant::now();
+    let answer = error(waiting.await.unwrap());
+    assert!(matches!(answer, EngineError::NotFinished { action: Action::End, .. }), "{answer}");
+    assert!(before.elapsed() <= settings().wait);
+    store.be(Mood::Works);
+    until(&engine, &key, |stored| stored.record.task.phase() == Phase::Closed(Action::End)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_store_that_hangs() {
+    const LIMIT: Duration = Duration::from_secs(3);
+    let (engine, store, _) = engine().await;
+    let key = at_a_fifth(&engine, "a").await;
+    engine.create(spec("b"), serde_json::Value::Null).await.unwrap();
+    store.be(Mood::Hangs);
+    // A driver waits for the store with what came of its step, and a caller with a command.
+    let command = tokio::spawn({
+        let (engine, key) = (engine.clone(), key.clone());
+        async move { engine.command(&key, Command::END).await }
+    });
+    sleep(Duration::from_secs(5)).await;
+    let before = Instant::now();
+    let in_time = engine.shutdown(LIMIT).await;
+    assert!(before.elapsed() <= LIMIT, "{:?}", before.elapsed());
+    assert!(!in_time, "it does not claim that a write was ended that was not");
+    assert!(engine.shutdown(Duration::from_secs(10)).await, "and the limit of the store ends it");
+    assert!(command.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_on_a_store_that_hangs_fails() {
+    let (_, store, mesh) = engine().await;
+    store.be(Mood::Hangs);
+    let started = Engine::start(store, mesh, settings()).await;
+    assert_eq!(started.map(drop).unwrap_err(), StoreError::Failed("no answer within 10 s".into()));
 }

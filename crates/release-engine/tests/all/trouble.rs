@@ -1,7 +1,7 @@
 //! A mesh that refuses, hangs, panics, lies, and comes back.
 
 use crate::fixture::{at_a_fifth, engine, key, settings, spec, until};
-use release_core::{Action, Command, Generation, Mode, Phase, ReleaseSpec, Report, Stage, Step, Version};
+use release_core::{Action, Command, Generation, Mode, Phase, ReleaseSpec, Report, Stage, Step, StepKind, Version};
 use release_engine::{Engine, Mesh, Settings, Store};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
@@ -39,29 +39,22 @@ async fn it_never_gives_up_and_the_pauses_grow_to_a_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mesh_that_hangs_is_asked_again() {
-    let (engine, _, mesh) = engine().await;
-    let key = at_a_fifth(&engine, "a").await;
-    mesh.behave(|_, step| if matches!(step, Step::Apply { .. }) { Behaviour::Hangs } else { Behaviour::Works });
-    engine.command(&key, Command::END).await.unwrap();
-    let stored = until(&engine, &key, |stored| stored.record.task.failure().is_some()).await;
-    let reason = stored.record.task.failure().unwrap().reason;
-    assert_eq!(reason.as_str(), "no answer within 30 s; started over");
-    mesh.behave(|_, _| Behaviour::Works);
-    engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mesh_that_panics_is_asked_again() {
-    let (engine, _, mesh) = engine().await;
-    let key = at_a_fifth(&engine, "a").await;
-    mesh.behave(|_, step| if matches!(step, Step::Retire { .. }) { Behaviour::Panics } else { Behaviour::Works });
-    engine.command(&key, Command::END).await.unwrap();
-    let stored = until(&engine, &key, |stored| stored.record.task.failure().is_some()).await;
-    let reason = stored.record.task.failure().unwrap().reason;
-    assert_eq!(reason.as_str(), "the mesh adapter panicked: the simulated mesh was told to panic");
-    mesh.behave(|_, _| Behaviour::Works);
-    engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+async fn a_mesh_that_hangs_or_panics_is_asked_again() {
+    let panicked = "the mesh adapter panicked: the simulated mesh was told to panic";
+    let troubles = [(Behaviour::Hangs, "no answer within 30 s; started over"), (Behaviour::Panics, panicked)];
+    for (trouble, expected) in troubles {
+        for kind in [StepKind::Apply, StepKind::Retire(Version::Original)] {
+            let (engine, _, mesh) = engine().await;
+            let key = at_a_fifth(&engine, "a").await;
+            let trouble = trouble.clone();
+            mesh.behave(move |_, step| if step.kind() == kind { trouble.clone() } else { Behaviour::Works });
+            engine.command(&key, Command::END).await.unwrap();
+            let stored = until(&engine, &key, |stored| stored.record.task.failure().is_some()).await;
+            assert_eq!(stored.record.task.failure().unwrap().reason.as_str(), expected, "{kind}");
+            mesh.behave(|_, _| Behaviour::Works);
+            engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+        }
+    }
 }
 
 /// A mesh that answers another step than it was asked for.

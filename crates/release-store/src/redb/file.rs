@@ -26,16 +26,28 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// A newer version of this library wrote it.
+    /// A newer version of this library wrote it, or one that is so old that this one can't migrate what it wrote.
     #[error(
-        "{} has format {found}, and this version reads format {VERSION}: run the version that wrote it, or a newer one",
-        path.display()
+        "{} has format {found}, and this version reads format {VERSION}: run {} version of the program; the file was left as it is",
+        path.display(),
+        if *found > VERSION { "a newer" } else { "an older" }
     )]
     OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: u64,
+    },
+    /// An older version of the database library wrote it, and the one in use can't read it.
+    #[error(
+        "{} is a file of an older redb (format {found} of its own): run the version of the program that wrote it; the file was left as it is",
+        path.display()
+    )]
+    OldDatabase {
+        /// The file.
+        path: PathBuf,
+        /// The format of the database itself.
+        found: u8,
     },
     /// It is not a store, or was damaged since it was written.
     #[error(
@@ -160,6 +172,7 @@ fn explain(path: &Path, error: impl Into<redb::Error>) -> OpenError {
     let path = path.into();
     match error.into() {
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => OpenError::InUse { path },
+        redb::Error::UpgradeRequired(found) => OpenError::OldDatabase { path, found },
         redb::Error::Io(error) if is_content(error.kind()) => OpenError::Damaged { path, reason: error.to_string() },
         redb::Error::Io(error) => OpenError::Io { path, error },
         error => OpenError::Damaged { path, reason: error.to_string() },

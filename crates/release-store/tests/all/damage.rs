@@ -1,7 +1,7 @@
 //! Files that are not, or not any more, what this version wrote.
 
 use crate::redb::record;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, TableDefinition};
 use release_engine::Store;
 use release_store::{OpenError, RedbStore};
 use std::fs;
@@ -89,27 +89,45 @@ fn a_file_of_something_else_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_newer_or_older_format_is_refused() {
+fn a_newer_or_older_format_is_refused_and_left_as_it_is() {
     const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
     let directory = tempdir().unwrap();
     let path = directory.path().join("releases");
     drop(RedbStore::open(&path).unwrap());
-    for version in [2, 0] {
+    for (version, run) in [(2, "a newer"), (0, "an older")] {
         let database = Database::open(&path).unwrap();
         let txn = database.begin_write().unwrap();
         txn.open_table(META).unwrap().insert("format", version).unwrap();
         txn.commit().unwrap();
         drop(database);
+        let bytes = fs::read(&path).unwrap();
         let error = RedbStore::open(&path).map(drop).unwrap_err();
         let expected = format!(
-            "{} has format {version}, and this version reads format 1: run the version that wrote it, or a newer one",
+            "{} has format {version}, and this version reads format 1: run {run} version of the program; the file was left \
+             as it is",
             path.display()
         );
         assert_eq!(error.to_string(), expected);
-        let kept = Database::open(&path).unwrap();
-        let found = kept.begin_read().unwrap().open_table(META).unwrap().get("format").unwrap().unwrap().value();
-        assert_eq!(found, version);
+        assert!(fs::read(&path).unwrap() == bytes, "format {version}: overwritten");
     }
+}
+
+/// The database says in its header which format of its own it has.
+#[tokio::test]
+async fn a_file_of_an_older_redb_is_refused_and_left_as_it_is() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    file(&path, true).await;
+    let mut bytes = fs::read(&path).unwrap();
+    // The first byte of each of the two commit slots.
+    for slot in [64, 192] {
+        assert_eq!(bytes[slot], 3);
+        bytes[slot] = 2;
+    }
+    fs::write(&path, &bytes).unwrap();
+    let error = RedbStore::open(&path).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::OldDatabase { found: 2, .. }), "{error}");
+    assert!(fs::read(&path).unwrap() == bytes);
 }
 
 #[test]

@@ -120,6 +120,39 @@ fn a_second_store_on_the_same_file_is_refused() {
     assert_eq!(error.to_string(), expected);
 }
 
+/// Not a test of its own: what the one below starts as another process.
+#[test]
+fn the_other_process() {
+    if let Some(path) = std::env::var_os(OTHER_PROCESS) {
+        println!("it says: {}", RedbStore::open(path).map(drop).unwrap_err());
+    }
+}
+
+const OTHER_PROCESS: &str = "RELEASE_STORE_TEST_FILE";
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_the_first_goes_on() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let first = RedbStore::open(&path).unwrap();
+    first.create(record("a")).await.unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "redb::the_other_process", "--nocapture"])
+        .env(OTHER_PROCESS, &path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(other.stdout).unwrap();
+    let expected = format!(
+        "it says: {} is in use by another process: a store's file is for one process at a time",
+        path.display()
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(std::fs::read(&path).unwrap() == bytes, "overwritten");
+    first.create(record("b")).await.unwrap();
+    assert_eq!(first.unclosed().await.unwrap().len(), 2);
+}
+
 #[test]
 fn many_who_make_the_same_file_at_once_end_up_with_one() {
     let directory = tempdir().unwrap();

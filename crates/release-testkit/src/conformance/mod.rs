@@ -4,7 +4,8 @@
 //!
 //! - [`store`]: [`model`](store::model) and [`races`](store::races) for every store; [`crashes`](store::crashes) and
 //!   [`failures`](store::failures) for one that claims to survive.
-//! - [`mesh`]: [`steps`](mesh::steps) and [`nobody`](mesh::nobody).
+//! - [`mesh`]: [`steps`](mesh::steps), [`nobody`](mesh::nobody), [`restarts`](mesh::restarts) and
+//!   [`stale_retire`](mesh::stale_retire).
 
 pub mod mesh;
 pub mod store;
