@@ -6,6 +6,7 @@ use super::metrics::{self, Metrics};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use release_core::Note;
 use release_http::{Api, Authenticate, Body, Codes, Problem, ProblemKind, ReleaseService, RequestIds};
 use std::future::Future;
 use std::pin::Pin;
@@ -85,10 +86,10 @@ where
     let span = tracing::info_span!("request", id = text, release = field::Empty);
     request.headers_mut().insert("x-request-id", id);
     async move {
-        let (method, path, began) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+        let (method, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
         let response = answer(&shared, request).await;
         shared.metrics.answered(&method, response.status());
-        report(&method, &path, response.status(), began.elapsed());
+        report(&method, uri.path(), response.status(), began.elapsed());
         response
     }
     .instrument(span)
@@ -139,14 +140,25 @@ fn text<A, U, O>(
     response
 }
 
+/// What went wrong is a warning, what was only read is for the curious.
 fn report(method: &Method, path: &str, status: StatusCode, took: Duration) {
-    let (path, status, ms) = (release_core::Note::new(path), status.as_u16(), took.as_millis());
-    let path = path.as_str();
-    if status >= 500 {
-        tracing::warn!(%method, path, status, ms, "answered");
-    } else if status < 300 && method.is_safe() {
-        tracing::debug!(%method, path, status, ms, "answered");
+    macro_rules! line {
+        ($level:ident) => {
+            // What is not logged is not worked out.
+            tracing::$level!(
+                %method,
+                path = Note::new(path).as_str(),
+                status = status.as_u16(),
+                ms = took.as_millis(),
+                "answered"
+            )
+        };
+    }
+    if status.is_server_error() {
+        line!(warn);
+    } else if status.is_success() && method.is_safe() {
+        line!(debug);
     } else {
-        tracing::info!(%method, path, status, ms, "answered");
+        line!(info);
     }
 }
