@@ -218,5 +218,5 @@ MESHES is * for every mesh, or mesh ids separated by commas. Tokens and secret k
   # the pipeline of the shop
   6f1c5a0b9d2e47f3a8c1 mesh-1,mesh-2
 
-Also served, without authentication: /healthz, /readyz, and /metrics in the format of Prometheus.
+Also served, without authentication: /healthz, /readyz, /metrics in the format of Prometheus, and /openapi.json.
 There is no TLS: put a proxy in front where the network is not yours.";

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use release_core::Note;
-use release_http::{Api, Authenticate, Body, Codes, Problem, ProblemKind, ReleaseService, RequestIds};
+use release_http::{Api, Authenticate, Body, Codes, OPENAPI, Problem, ProblemKind, ReleaseService, RequestIds};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ where
     let id = shared.request_ids.of(request.headers());
     let text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = text, release = field::Empty);
-    request.headers_mut().insert("x-request-id", id);
+    request.headers_mut().insert(X_REQUEST_ID, id);
     async move {
         let (method, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
         let response = answer(&shared, request).await;
@@ -102,43 +102,34 @@ where
     U: Authenticate,
     O: Operator,
 {
-    match request.uri().path() {
-        "/healthz" => text(shared, &request, StatusCode::OK, "ok\n".into()),
+    let (status, kind, text) = match request.uri().path() {
+        "/healthz" => (StatusCode::OK, TEXT, Body::from("ok\n")),
         "/readyz" => match shared.operator.ready().await {
-            Ok(()) => text(shared, &request, StatusCode::OK, "ready\n".into()),
-            Err(why) => text(shared, &request, StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+            Ok(()) => (StatusCode::OK, TEXT, Body::from("ready\n")),
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, Body::from(format!("not ready: {why}\n"))),
         },
-        "/metrics" => {
-            let mut response = text(shared, &request, StatusCode::OK, shared.metrics.text());
-            if response.status() == StatusCode::OK {
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-            }
-            response
-        }
-        _ => shared.api.answer(request.map(|body| TimedBody::new(body, shared.read_time))).await,
-    }
-}
-
-fn text<A, U, O>(
-    shared: &Shared<A, U, O>,
-    request: &Request<Incoming>,
-    status: StatusCode,
-    text: String,
-) -> Response<Body> {
+        "/metrics" => (StatusCode::OK, metrics::CONTENT_TYPE, Body::from(shared.metrics.text())),
+        "/openapi.json" => (StatusCode::OK, "application/json", Body::from(OPENAPI)),
+        _ => return shared.api.answer(request.map(|body| TimedBody::new(body, shared.read_time))).await,
+    };
     let mut response = if [Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = Response::new(Body::from(text));
+        let mut response = Response::new(text);
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     } else {
         let problem = Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
         problem.into_response(shared.codes)
     };
-    if let Some(id) = request.headers().get("x-request-id") {
-        response.headers_mut().insert("x-request-id", id.clone());
+    if let Some(id) = request.headers().get(X_REQUEST_ID) {
+        response.headers_mut().insert(X_REQUEST_ID, id.clone());
     }
     response
 }
+
+const X_REQUEST_ID: &str = "x-request-id";
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What went wrong is a warning, what was only read is for the curious.
 fn report(method: &Method, path: &str, status: StatusCode, took: Duration) {

@@ -4,7 +4,8 @@ use crate::client::Client;
 use crate::process::{Process, serve};
 use http::Method;
 use release_http::testkit::Signer;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 
 const EVERYWHERE: &str = "token-for-every-mesh-58c1";
@@ -81,4 +82,20 @@ fn now() -> String {
         .take(15)
         .collect::<String>()
         + "Z"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_secrets_that_everybody_can_read_is_warned_about() {
+    for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true)] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("tokens");
+        fs::write(&path, format!("{EVERYWHERE} *\n")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let mut command = serve(["--listen=127.0.0.1:0", "--mesh=simulated", "--store=memory"]);
+        command.arg("--token-file").arg(&path);
+        let process = Process::start(command);
+        process.signal("TERM");
+        let (_, log) = process.ended();
+        assert_eq!(log.contains("every user of this machine can read"), warned, "{mode:o}: {log}");
+    }
 }

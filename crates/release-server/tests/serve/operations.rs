@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::process::{OPEN, Process, serve};
 use http::Method;
-use release_http::Codes;
+use release_http::{Codes, OPENAPI};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,7 +12,8 @@ async fn probes_and_metrics_are_there_to_read() {
     let client = &process.client;
     assert_eq!(client.get("/healthz").await.ok().text, "ok\n");
     assert_eq!(client.get("/readyz").await.ok().text, "ready\n");
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    assert_eq!(client.get("/openapi.json").await.ok().text, OPENAPI);
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         let refused = client.send(client.request(Method::POST, path, "")).await;
         assert_eq!((refused.status, refused.headers["allow"].to_str().unwrap()), (405, "GET, HEAD"), "{path}");
         assert!(refused.headers.contains_key("x-request-id"));
@@ -35,6 +36,7 @@ async fn probes_and_metrics_are_there_to_read() {
         assert_eq!(client.metric(name).await, Some(number), "{name}");
     }
     let metrics = client.get("/metrics").await.ok();
+    assert_eq!(client.get("/healthz").await.headers["content-type"], "text/plain; charset=utf-8");
     assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     assert!(metrics.text.ends_with("# EOF\n"));
 }
