@@ -12,34 +12,52 @@ use std::sync::OnceLock;
 /// The text is like HTTP/1.1: `METHOD target`, lines of `name: value`, an empty line, the body. What no HTTP library would
 /// let through is left out.
 pub fn any_request_gets_a_documented_answer(text: &[u8]) -> Result<(), String> {
-    let Some(request) = read_request(text) else { return Ok(()) };
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     for codes in [Codes::Newer, Codes::Older] {
         for service in [filled(Memory::default()), filled(Memory::stalled())] {
             let service = service.codes(codes).body_limit(512);
-            let response = block_on(service.answer(request.clone()));
-            answer_is_documented(&method, &path, codes, response)?;
+            request_gets_a_documented_answer(text, codes, |request| block_on(service.answer(request)))?;
         }
     }
     Ok(())
 }
 
+/// The same of whatever gives the answers, with that generation of codes: a service of yours, or one behind a socket.
+pub fn request_gets_a_documented_answer(
+    text: &[u8],
+    codes: Codes,
+    answer: impl FnOnce(Request<Body>) -> Response<Body>,
+) -> Result<(), String> {
+    let Some(request) = read_request(text) else { return Ok(()) };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    answer_is_documented(&method, &path, codes, answer(request))
+}
+
+/// The key of the signature that [`any_other_authorization_is_refused`] begins with.
+pub const SIGNER: Signer<'static> = Signer { access: "access", secret: "the-secret-key" };
+
+/// A token that is as good as the signature, and is not given.
+pub const TOKEN: &str = "a-token";
+
 /// Any `Authorization` on a request that was signed with another one keeps the caller out.
 ///
 /// Spaces around the commas are the only thing about the right one that may change.
 pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<(), String> {
+    let aksk = AkSk::new(|| 1_767_323_045).key(SIGNER.access, SIGNER.secret, Caller::of_every_mesh());
+    let service = ReleaseService::new(Memory::default(), (Tokens::new([(TOKEN, Caller::of_every_mesh())]), aksk));
+    other_authorization_is_refused(value, |request| block_on(service.answer(request)))
+}
+
+/// The same of whatever gives the answers, if it knows [`SIGNER`] and [`TOKEN`] at 2026-01-02 03:04:05 UTC and no task.
+pub fn other_authorization_is_refused(
+    value: &[u8],
+    answer: impl FnOnce(Request<Body>) -> Response<Body>,
+) -> Result<(), String> {
     let Ok(given) = HeaderValue::from_bytes(value) else { return Ok(()) };
-    let mut request = Request::delete("/v2/meshes/mesh-1/namespaces/shop/releases/r9?action=cancel");
-    request = request.header("content-type", "application/json").header("host", "releases.example");
-    let mut request = request.body(String::new()).map_err(|error| error.to_string())?;
-    let signer = Signer { access: "access", secret: "the-secret-key" };
-    signer.sign(&mut request, "20260102T030405Z", &["content-type"]);
+    let mut request = signed_delete()?;
     let right = request.headers().get("authorization").cloned().ok_or("not signed")?;
     request.headers_mut().insert("authorization", given.clone());
 
-    let aksk = AkSk::new(|| 1_767_323_045).key(signer.access, signer.secret, Caller::of_every_mesh());
-    let service = ReleaseService::new(Memory::default(), (Tokens::new([("a-token", Caller::of_every_mesh())]), aksk));
-    let response = block_on(service.answer(request));
+    let response = answer(request.map(Body::from));
     let same = without_spaces(&given) == without_spaces(&right);
     match (response.status().as_u16(), same) {
         (404, true) | (401, false) => {}
@@ -47,19 +65,36 @@ pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<(), String> {
         (status, _) => return Err(format!("{given:?} got {status}")),
     }
     let body = text_of(response);
-    if body.contains(signer.secret) || body.contains("a-token") {
+    if body.contains(SIGNER.secret) || body.contains(TOKEN) {
         return Err(format!("{given:?}: the answer shows a secret: {body}"));
     }
     Ok(())
 }
 
+/// The request that [`any_other_authorization_is_refused`] begins with: signed by [`SIGNER`], at 2026-01-02 03:04:05 UTC.
+pub fn signed_delete() -> Result<Request<String>, String> {
+    let request = Request::delete("/v2/meshes/mesh-1/namespaces/shop/releases/r9?action=cancel");
+    let request = request.header("content-type", "application/json").header("host", "releases.example");
+    let mut request = request.body(String::new()).map_err(|error| error.to_string())?;
+    SIGNER.sign(&mut request, "20260102T030405Z", &["content-type"]);
+    Ok(request)
+}
+
 /// Any body of a create gets a documented answer, and what is created is what was asked for.
 pub fn any_create_body_is_understood_or_refused(body: &[u8]) -> Result<(), String> {
+    let service = ReleaseService::new(Memory::default(), Unauthenticated);
+    create_body_is_understood_or_refused(body, |request| block_on(service.answer(request)))
+}
+
+/// The same of whatever gives the answers.
+pub fn create_body_is_understood_or_refused(
+    body: &[u8],
+    answer: impl FnOnce(Request<Body>) -> Response<Body>,
+) -> Result<(), String> {
     let path = "/v2/meshes/mesh-1/namespaces/shop/releases";
     let request = Request::post(path).header("content-type", "application/json");
     let request = request.body(Body::from(body.to_vec())).map_err(|error| error.to_string())?;
-    let service = ReleaseService::new(Memory::default(), Unauthenticated);
-    let (head, created) = block_on(service.answer(request)).into_parts();
+    let (head, created) = answer(request).into_parts();
     let created = text_of(Response::new(created));
     if head.status == 201 {
         let asked: Value = serde_json::from_slice(body).map_err(|error| format!("not JSON, yet created: {error}"))?;

@@ -131,6 +131,60 @@ fn the_seeds_of_the_fuzzers_hold() {
     }
 }
 
+/// A property that no service breaks says nothing: each is broken here by one that is wrong in one way.
+#[test]
+fn a_wrong_service_breaks_each_property() {
+    let reply = |status: u16, body: &str| {
+        let response = Response::builder().status(status);
+        let response = response.header("x-request-id", "1").header("content-type", "application/json");
+        let challenge = if status == 401 { response.header("www-authenticate", "X-Auth-Token") } else { response };
+        challenge.body(Body::from(body.to_owned())).unwrap()
+    };
+    let broken = |result: Result<(), String>, why: &str| {
+        let said = result.unwrap_err();
+        assert!(said.contains(why), "{said}");
+    };
+
+    let request =
+        b"DELETE /v2/meshes/mesh-1/namespaces/shop/releases/r1?action=end\ncontent-type: application/json\n\n{}";
+    let answered = |status| {
+        properties::request_gets_a_documented_answer(request, Codes::Newer, |asked| {
+            assert_eq!((asked.method(), asked.uri().query()), (&Method::DELETE, Some("action=end")));
+            assert_eq!(asked.headers().get("content-type").unwrap(), "application/json");
+            assert_eq!(properties::text_of(Response::new(asked.into_body())), "{}");
+            reply(status, "")
+        })
+    };
+    assert_eq!(answered(200), Ok(()));
+    broken(answered(204), "the status is not listed");
+
+    let other = |value: &[u8], status, body| {
+        properties::other_authorization_is_refused(value, |asked| {
+            assert_eq!(asked.headers().get("authorization").unwrap().as_bytes(), value);
+            reply(status, body)
+        })
+    };
+    assert_eq!(other(b"anything", 401, ""), Ok(()));
+    broken(other(b"anything", 404, ""), "got 404");
+    broken(other(b"anything", 401, "wrong: a-token"), "shows a secret");
+    broken(other(b"anything", 401, "wrong: the-secret-key"), "shows a secret");
+    let signed = properties::signed_delete().unwrap();
+    let right = signed.headers().get("authorization").unwrap().to_str().unwrap();
+    let spaced = right.replace(", ", " ,  ");
+    assert_eq!(other(right.as_bytes(), 404, ""), Ok(()));
+    assert_eq!(other(spaced.as_bytes(), 404, ""), Ok(()));
+    assert_eq!(other(spaced.as_bytes(), 401, ""), Ok(()));
+    broken(other(right.as_bytes(), 401, ""), "got 401");
+
+    let created = |asked: &str, status, body: &str| {
+        properties::create_body_is_understood_or_refused(asked.as_bytes(), |_| reply(status, body))
+    };
+    assert_eq!(created(CREATE, 201, CREATE), Ok(()));
+    broken(created(CREATE, 201, &CREATE.replace("cart-v2", "cart-v3")), "/metadata/name");
+    broken(created("{", 201, CREATE), "not JSON, yet created");
+    broken(created(CREATE, 418, "{}"), "the status is not listed");
+}
+
 /// A checker that accepts everything would make every property hold.
 #[test]
 fn the_checker_finds_what_is_wrong_with_an_answer() {
