@@ -7,11 +7,16 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use release_http::testkit::Memory;
 use release_http::{ReleaseService, Unauthenticated};
+use std::io;
+use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> std::io::Result<()> {
+async fn main() -> io::Result<()> {
+    serve(TcpListener::bind("127.0.0.1:8080").await?).await
+}
+
+pub(crate) async fn serve(listener: TcpListener) -> io::Result<()> {
     let releases = TowerToHyperService::new(ReleaseService::new(Memory::default(), Unauthenticated));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     loop {
         let (connection, peer) = listener.accept().await?;
         let releases = releases.clone();

@@ -118,6 +118,7 @@ fn patterns_are_those_that_every_data_plane_reads_alike() {
         r"\.\n",
         "(a{10}){100}",
         "a{1000}",
+        "a{1000}b{1000}",
         "a{2,}",
         "[[:alpha:]]",
         "[^a]",

@@ -1,0 +1,68 @@
+//! The examples that serve, over a real socket.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop when its set-up is wrong")]
+#![expect(dead_code, reason = "the examples' own `main`, which takes a fixed port")]
+
+#[path = "../../examples/axum.rs"]
+mod axum;
+#[path = "../../examples/hyper.rs"]
+mod hyper;
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use tokio::net::TcpListener;
+
+#[test]
+fn axum_serves_the_api_next_to_other_routes() {
+    let address = serve(axum::serve);
+    assert_documented(address);
+    assert!(ask(address, "GET", "/healthz", "").starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn bare_hyper_serves_the_api() {
+    assert_documented(serve(hyper::serve));
+}
+
+/// A release is created, ended, and then not found any more; what is wrong is said.
+fn assert_documented(address: SocketAddr) {
+    const RELEASES: &str = "/v2/meshes/mesh-1/namespaces/shop/releases";
+    const CREATE: &str =
+        r#"{"metadata":{"name":"cart-v2"},"spec":{"serviceName":"cart","originalVersion":"v1","version":"v2"}}"#;
+    let task = format!("{RELEASES}/r1");
+    for (method, target, body, status, says) in [
+        ("POST", RELEASES.to_owned(), CREATE, "201 Created", "\"uid\":\"r1\""),
+        ("DELETE", format!("{task}?action=stop"), "", "400 Bad Request", "\"errorCode\":\"ASM.01010001\""),
+        ("DELETE", format!("{task}?action=end"), "", "200 OK", ""),
+        ("DELETE", format!("{task}?action=end"), "", "404 Not Found", "\"errorCode\":\"ASM.01010002\""),
+        ("PATCH", task, "", "405 Method Not Allowed", "DELETE, GET, PUT"),
+    ] {
+        let answer = ask(address, method, &target, body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{method} {target}: {answer}");
+        assert!(answer.contains(says) && answer.contains("x-request-id: "), "{method} {target}: {answer}");
+    }
+}
+
+/// Serves on a free port until the test's process ends.
+fn serve<F: Future<Output = io::Result<()>> + 'static>(server: fn(TcpListener) -> F) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { server(TcpListener::from_std(listener).unwrap()).await })
+    });
+    address
+}
+
+/// One request on a connection of its own; the whole answer.
+fn ask(address: SocketAddr, method: &str, target: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}");
+    write!(connection, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
