@@ -2,7 +2,11 @@
 //!
 //! Any value of any public type is `any::<T>()` of proptest and `T::arbitrary(..)` of `arbitrary`: `release-core` has both,
 //! and see [`release_core::generate`]. What is here is for lists of operations, where two tasks must often be about the
-//! same service and a command must often find its task.
+//! same service and a command must often find its task; and for requests, which must often match a rule.
+
+mod request;
+
+pub use request::{request_for, value_for};
 
 use arbitrary::{Result, Unstructured};
 use release_core::{MeshId, ReleaseKey, ReleaseSpec};

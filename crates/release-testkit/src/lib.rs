@@ -7,10 +7,13 @@
 //! - [`properties`]: what must hold for every input, as functions that tests and fuzz targets call
 //! - `SimulatedMesh` (feature `simulated`): the simulated mesh behind the port of `release-engine`; `FlakyStore`: a store
 //!   that fails when told
+//! - `envoy` (feature `envoy`): a real Envoy as a child process, servers behind it, and load through it
 //! - `conformance` (feature `conformance`): what every store and every mesh of `release-engine` must do
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "envoy")]
+pub mod envoy;
 pub mod explore;
 #[cfg(feature = "simulated")]
 mod flaky;

@@ -1,10 +1,11 @@
 //! Expressions against the definition in release-core, with Rust's `regex` in place of RE2; `tests/` asks a real Envoy.
 
 use super::*;
+use arbitrary::Unstructured;
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
-use regex_syntax::hir::Class;
 use release_core::{Condition, Matcher, Request};
+use release_testkit::generate::value_for;
 
 /// Patterns that are awkward in the middle of a header.
 const AWKWARD: [&str; 24] = [
@@ -164,35 +165,7 @@ fn cookies(name: &CookieName, pattern: &Pattern, rng: &mut fastrand::Rng) -> Str
     header.trim_matches([' ', '\t']).to_owned()
 }
 
-/// A value that may well match, of characters that a header can hold.
 fn sample(pattern: &Pattern, rng: &mut fastrand::Rng) -> String {
-    let mut value = Vec::new();
-    walk(&parse(pattern), rng, &mut value);
-    match rng.u8(..8) {
-        0 => value.push(b'x'),
-        1 => value.insert(0, b'a'),
-        2 => value.extend("\u{e4}".bytes()),
-        _ => {}
-    }
-    value.iter().map(|byte| if byte.is_ascii_control() && *byte != b'\t' { 'y' } else { char::from(*byte) }).collect()
-}
-
-fn walk(hir: &Hir, rng: &mut fastrand::Rng, value: &mut Vec<u8>) {
-    match hir.kind() {
-        HirKind::Literal(literal) => value.extend(&*literal.0),
-        HirKind::Class(Class::Bytes(class)) => {
-            let bytes: Vec<u8> = class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect();
-            value.extend(rng.choice(bytes));
-        }
-        HirKind::Empty | HirKind::Look(_) | HirKind::Class(Class::Unicode(_)) => {}
-        HirKind::Repetition(repetition) => {
-            let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min + 2);
-            (0..rng.u32(repetition.min..=most)).for_each(|_| walk(&repetition.sub, rng, value));
-        }
-        HirKind::Capture(capture) => walk(&capture.sub, rng, value),
-        HirKind::Concat(parts) => parts.iter().for_each(|part| walk(part, rng, value)),
-        HirKind::Alternation(parts) => {
-            parts.get(rng.usize(..parts.len())).into_iter().for_each(|part| walk(part, rng, value));
-        }
-    }
+    let bytes: Vec<u8> = (0..64).map(|_| rng.u8(..)).collect();
+    value_for(&mut Unstructured::new(&bytes), pattern).unwrap_or_default()
 }

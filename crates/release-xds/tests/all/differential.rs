@@ -1,0 +1,130 @@
+//! The core says who owns a request, and a real Envoy routes it: thousands of times.
+
+use crate::static_envoy::{StaticEnvoy, answered, connect, domain, http1};
+use arbitrary::Unstructured;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use release_core::{Condition, Percent, Request, Routing, RoutingKind, Rule, Version};
+use release_testkit::generate::request_for;
+use release_xds::envoy;
+use serde_json::json;
+
+const ROUTINGS: usize = 250;
+const REQUESTS: usize = 16;
+
+#[tokio::test]
+async fn an_envoy_gives_each_request_to_its_owner() {
+    let mut random = Random::new();
+    let routings: Vec<_> = std::iter::repeat_with(|| random.value(&any::<Routing>()))
+        .filter(|routing| matches!(routing.kind(), RoutingKind::Content(_)) && envoy::check(routing).is_ok())
+        .take(ROUTINGS)
+        .chain(awkward())
+        .collect();
+    let envoy = StaticEnvoy::start(&routings).await;
+    let mut client = connect(&envoy).await;
+    let mut counts = [0; 2];
+    for (at, routing) in routings.iter().enumerate() {
+        for _ in 0..REQUESTS {
+            let request = carried(random.request(routing), at);
+            let bytes = http1(&request);
+            let response = client.send(&bytes).await.unwrap_or_else(|error| panic!("{error}: {request:?}"));
+            let owner = answered(&response).unwrap_or_else(|answer| panic!("{answer}: {request:?}"));
+            assert_eq!(owner, routing.owner(&request), "{}\n{routing:?}", String::from_utf8_lossy(&bytes));
+            counts[usize::from(owner == Version::Grayscale)] += 1;
+        }
+    }
+    // Both happen often, or the test says little.
+    assert!(counts.iter().all(|count| *count > routings.len() * REQUESTS / 5), "{counts:?}");
+}
+
+/// The share of the grayscale version lies within 4.5 standard deviations of its weight: in a correct Envoy, one such share in
+/// 150,000 does not.
+#[tokio::test]
+async fn an_envoy_divides_requests_by_their_weights() {
+    const DRAWS: u32 = 4_000;
+    let percents = [0, 1, 20, 50, 99, 100];
+    let routings = percents.map(|percent| Routing::weighted(Percent::new(percent).unwrap()));
+    let envoy = StaticEnvoy::start(&routings).await;
+    let mut client = connect(&envoy).await;
+    for (at, percent) in percents.into_iter().enumerate() {
+        let request = http1(&carried(Request::default(), at));
+        let mut grayscale = 0;
+        for _ in 0..DRAWS {
+            grayscale += u32::from(answered(&client.send(&request).await.unwrap()) == Ok(Version::Grayscale));
+        }
+        let (share, weight) =
+            (f64::from(grayscale) / f64::from(DRAWS), f64::from(u32::try_from(percent).unwrap()) / 100.0);
+        let deviation = (weight * (1.0 - weight) / f64::from(DRAWS)).sqrt();
+        assert!((share - weight).abs() <= 4.5 * deviation, "{share} instead of {weight}");
+    }
+}
+
+/// Policies that are drawn rarely or never.
+fn awkward() -> impl Iterator<Item = Routing> {
+    let conditions = [
+        json!({"header": {"name": "x-group", "value": {"exact": "a,b"}}}),
+        json!({"header": {"name": "host", "value": {"regex": "s[0-9]+\\.test"}}}),
+        json!({"header": {"name": "x-bytes", "value": {"regex": ".[^a-z]\u{7e}?.*"}}}),
+        json!({"header": {"name": "x-large", "value": {"regex": "(?i)(?:[a-m]{40}|[0-9a-z ]{20}){5}"}}}),
+        json!({"header": {"name": "x-space", "value": {"regex": "\\S+\\s\\S+"}}}),
+        json!({"cookie": {"name": "user", "value": {"regex": "^(a|b ){1,3}$"}}}),
+        json!({"cookie": {"name": "user", "value": {"regex": "[^;]*|\\bx\\B.*"}}}),
+        json!({"cookie": {"name": "user", "value": {"regex": "(?:[a-z]{10}-){12}"}}}),
+        json!({"cookie": {"name": "user", "value": {"exact": "\"quoted\""}}}),
+        json!({"query": {"name": "q", "value": {"regex": ".*"}}}),
+        json!({"query": {"name": "q?x", "value": {"exact": "%31"}}}),
+        json!({"operatingSystem": "ios"}),
+        json!({"operatingSystem": "android"}),
+        json!({"operatingSystem": "windows"}),
+        json!({"operatingSystem": "macos"}),
+        json!({"browser": "chrome"}),
+        json!({"browser": "internetExplorer"}),
+    ];
+    let rule = |condition: serde_json::Value| -> Rule {
+        let condition: Condition = serde_json::from_value(condition).unwrap();
+        Rule::new([condition]).unwrap()
+    };
+    conditions.into_iter().map(move |condition| Routing::content([rule(condition)]).unwrap())
+}
+
+/// The request that HTTP carries in place of `request`: what can't be sent is left out, and there is a host.
+fn carried(request: Request, at: usize) -> Request {
+    let own = |name: &str| {
+        let headers =
+            ["host", "connection", "content-length", "expect", "transfer-encoding", "upgrade", "te", "keep-alive"];
+        headers.contains(&name) || name.starts_with("x-envoy-") || name.starts_with("x-test-")
+    };
+    let mut headers = vec![("host".to_owned(), domain(at))];
+    for (name, value) in request.headers {
+        let lower = name.to_ascii_lowercase();
+        // Envoy has only one user agent: it joins several.
+        let again = lower == "user-agent" && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&lower));
+        if !own(&lower) && !again {
+            headers.push((name, value));
+        }
+    }
+    let in_target = |char: &char| char.is_ascii_graphic() && *char != '#';
+    Request { headers, query: request.query.chars().filter(in_target).collect(), draw: 0 }
+}
+
+/// Draws the same values each time; another seed gives others.
+struct Random(TestRunner);
+
+impl Random {
+    fn new() -> Self {
+        let seed = std::env::var("RELEASE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        Self(TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)))
+    }
+
+    fn value<S: Strategy>(&mut self, strategy: &S) -> S::Value {
+        strategy.new_tree(&mut self.0).unwrap().current()
+    }
+
+    fn request(&mut self, routing: &Routing) -> Request {
+        let bytes = self.value(&proptest::collection::vec(any::<u8>(), 256));
+        request_for(&mut Unstructured::new(&bytes), routing).unwrap()
+    }
+}
