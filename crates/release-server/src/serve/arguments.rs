@@ -2,7 +2,7 @@
 
 use super::auth_file;
 use super::config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
-use super::telemetry::LogFormat;
+use super::telemetry::{self, LogFormat};
 use anyhow::bail;
 use clap::ValueEnum;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
@@ -18,90 +18,96 @@ use tracing_subscriber::filter::Targets;
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// Where to listen: an IP address and a port; port 0 takes a free one
-    #[arg(long, env = "RELEASE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, help_heading = "API", env = "RELEASE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
     /// The directory of the store's file; made if there is none
-    #[arg(long, env = "RELEASE_DATA", value_name = "DIR")]
+    #[arg(long, help_heading = "Store", env = "RELEASE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
 
     /// Where tasks are kept: in a file of --data, or in memory, which is gone with the process
-    #[arg(long, env = "RELEASE_STORE", default_value = "redb")]
+    #[arg(long, help_heading = "Store", env = "RELEASE_STORE", default_value = "redb")]
     store: Store,
 
     /// What carries out the steps: the Envoys that connect to --xds-listen, or a mesh that exists in this process only
-    #[arg(long, env = "RELEASE_MESH")]
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_MESH")]
     mesh: Mesh,
 
     /// Where Envoys connect to
-    #[arg(long, env = "RELEASE_XDS_LISTEN", value_name = "ADDR")]
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_XDS_LISTEN", value_name = "ADDR")]
     xds_listen: Option<SocketAddr>,
 
     /// The services and where their versions run
-    #[arg(long, env = "RELEASE_SERVICES", value_name = "FILE")]
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_SERVICES", value_name = "FILE")]
     services: Option<PathBuf>,
 
     /// How long each step of the simulated mesh takes
-    #[arg(long, env = "RELEASE_SIMULATED_LAG", value_name = "MILLISECONDS", default_value_t = 200)]
+    #[arg(
+        long,
+        help_heading = "Mesh",
+        env = "RELEASE_SIMULATED_LAG",
+        value_name = "MILLISECONDS",
+        default_value_t = 200
+    )]
     simulated_lag: u64,
 
     /// Where the simulated mesh takes requests; each is answered with the header x-version
-    #[arg(long, env = "RELEASE_SIMULATED_LISTEN", value_name = "ADDR")]
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_SIMULATED_LISTEN", value_name = "ADDR")]
     simulated_listen: Option<SocketAddr>,
 
     /// The tokens that let a caller in: see below
-    #[arg(long, env = "RELEASE_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, help_heading = "Access", env = "RELEASE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 
     /// The access keys that let a caller in, for signed requests (SDK-HMAC-SHA256): see below
-    #[arg(long, env = "RELEASE_AKSK_FILE", value_name = "FILE")]
+    #[arg(long, help_heading = "Access", env = "RELEASE_AKSK_FILE", value_name = "FILE")]
     aksk_file: Option<PathBuf>,
 
     /// Let everybody in: only on a loopback address
-    #[arg(long, env = "RELEASE_NO_AUTH", value_parser = BoolishValueParser::new())]
+    #[arg(long, help_heading = "Access", env = "RELEASE_NO_AUTH", value_parser = BoolishValueParser::new())]
     no_auth: bool,
 
     /// Whether a cancel or an end performs the takeover, or is refused unless it was done before
-    #[arg(long, env = "RELEASE_TAKEOVER", default_value = "perform")]
+    #[arg(long, help_heading = "API", env = "RELEASE_TAKEOVER", default_value = "perform")]
     takeover: Takeover,
 
     /// How long a cancel or an end waits to be finished before it is answered
-    #[arg(long, env = "RELEASE_WAIT", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
+    #[arg(long, help_heading = "API", env = "RELEASE_WAIT", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     wait: u64,
 
     /// The generation of error codes
-    #[arg(long, env = "RELEASE_ERROR_CODES", default_value = "2026")]
+    #[arg(long, help_heading = "API", env = "RELEASE_ERROR_CODES", default_value = "2026")]
     error_codes: ErrorCodes,
 
     /// The longest request line and headers together
-    #[arg(long, env = "RELEASE_MAX_HEADER_BYTES", value_name = "BYTES", default_value_t = Limits::default().header_bytes,
+    #[arg(long, help_heading = "Limits", env = "RELEASE_MAX_HEADER_BYTES", value_name = "BYTES", default_value_t = Limits::default().header_bytes,
           value_parser = in_range(8192, 1 << 20))]
     max_header_bytes: usize,
 
     /// The longest body of a request
-    #[arg(long, env = "RELEASE_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = Limits::default().body_bytes,
+    #[arg(long, help_heading = "Limits", env = "RELEASE_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = Limits::default().body_bytes,
           value_parser = in_range(1024, 16 << 20))]
     max_body_bytes: usize,
 
     /// How many connections are served at the same time; more of them wait
-    #[arg(long, env = "RELEASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = Limits::default().connections,
+    #[arg(long, help_heading = "Limits", env = "RELEASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = Limits::default().connections,
           value_parser = in_range(1, 1_000_000))]
     max_connections: usize,
 
     /// How long a client may take to send the head of a request, and again its body; an idle connection is closed after it
-    #[arg(long, env = "RELEASE_READ_TIME", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
+    #[arg(long, help_heading = "Limits", env = "RELEASE_READ_TIME", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     read_time: u64,
 
     /// How long a shutdown may take
-    #[arg(long, env = "RELEASE_SHUTDOWN_TIME", value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
+    #[arg(long, help_heading = "Limits", env = "RELEASE_SHUTDOWN_TIME", value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
     shutdown_time: u64,
 
-    /// What to log: a level (error, warn, info, debug, trace), or `target=level` pairs separated by commas
-    #[arg(long, env = "RELEASE_LOG", value_name = "LEVEL", default_value = "info")]
+    /// What to log: a level (off, error, warn, info, debug, trace), or target=level pairs separated by commas
+    #[arg(long, help_heading = "Log", env = "RELEASE_LOG", value_name = "LEVEL", default_value = "info", value_parser = telemetry::targets)]
     pub(super) log: Targets,
 
     /// How to write the log
-    #[arg(long, env = "RELEASE_LOG_FORMAT", default_value = "text")]
+    #[arg(long, help_heading = "Log", env = "RELEASE_LOG_FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
 }
 

@@ -165,6 +165,8 @@ mod tests {
 
     #[test]
     fn callers_are_read_with_their_meshes() {
+        // As short as it may be.
+        assert_eq!(keys("a 0123456789abcdef *").unwrap().len(), 1);
         let text = format!("# ours\r\n\n  a {SECRET}\t*\r\nb {SECRET} mesh-1,mesh-2\n");
         let callers = keys(&text).unwrap();
         let two = Caller::of_meshes(["mesh-1".parse().unwrap(), "mesh-2".parse().unwrap()]);

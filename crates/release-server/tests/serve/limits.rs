@@ -22,6 +22,9 @@ async fn what_is_too_large_is_refused() {
     };
     assert_eq!(create(1024).await.status, 400);
     assert_eq!(create(1025).await.status, 413);
+    // Who says how much it will be is told at once.
+    let head = "POST /v2/meshes/mesh-1/namespaces/shop/releases HTTP/1.1\r\ncontent-length: 1025\r\n\r\n";
+    assert_eq!(raw(client, head).await.0, 413);
 }
 
 #[tokio::test(flavor = "multi_thread")]

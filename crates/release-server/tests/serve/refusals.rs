@@ -45,6 +45,8 @@ fn the_server_refuses_to_start_and_says_why() {
         ("no address", [&words(&OPEN[1..])[..], &words(&["--store=memory", "--listen=localhost"])].concat()),
         ("too short a header", [&words(&memory)[..], &words(&["--no-auth", "--max-header-bytes=8191"])].concat()),
         ("no connections", [&words(&memory)[..], &words(&["--no-auth", "--max-connections=0"])].concat()),
+        ("no such level", [&words(&memory)[..], &words(&["--no-auth", "--log=inof"])].concat()),
+        ("no level of a target", [&words(&memory)[..], &words(&["--no-auth", "--log=info,hyper=2much"])].concat()),
         ("too long a wait", [&words(&memory)[..], &words(&["--no-auth", "--wait=100000"])].concat()),
     ];
     let mut transcript = Vec::new();
