@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. One module per command, `tools` for what they install.
 
 mod bench;
+mod demo;
 mod envoy;
 mod fuzz;
 mod msrv;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Check everything that must hold before a change lands; this is what CI runs
     Test(test::Options),
+    /// Run a release with traffic from beginning to end, and cancel a second one
+    Demo(demo::Options),
     /// Run fuzz targets: all of them, or those named
     Fuzz(fuzz::Options),
     /// Run a crate's benchmarks and print one table per group
@@ -59,6 +62,7 @@ fn run(command: Command) -> Result<()> {
     let sh = workspace::shell()?;
     match command {
         Command::Test(options) => test::run(&sh, &options),
+        Command::Demo(options) => demo::run(&sh, &options),
         Command::Fuzz(options) => fuzz::run(&sh, &options),
         Command::Bench(options) => bench::run(&sh, &options),
         Command::Mutants(options) => mutants::run(&sh, &options),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::{envoy, fuzz, msrv, no_std, tools, workspace};
+use crate::{demo, envoy, fuzz, msrv, no_std, tools, workspace};
 
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -23,6 +23,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "no_std", what: "what is meant to do without std builds where there is no std", run: no_std::check },
     Stage { name: "deny", what: "licences, bans and sources of all dependencies", run: deny },
     Stage { name: "msrv", what: "the declared minimum Rust version is honest", run: msrv::check },
+    Stage { name: "demo", what: "the demo shows what it promises, on a simulated mesh", run: demo::simulated },
     Stage {
         name: "explore",
         what: "no bad state of a task and a mesh of two proxies",

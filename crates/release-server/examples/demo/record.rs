@@ -1,0 +1,118 @@
+//! What became of every request, and what was done meanwhile.
+
+use anyhow::{Result, ensure};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The versions, in the order in which they come.
+pub(crate) const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
+
+/// All of it, while it goes on.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    /// The first request.
+    start: OnceLock<Instant>,
+    record: Mutex<Record>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) requests: Vec<Served>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// A request, and who answered it. Times are counted from the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) sent: Duration,
+    /// The version, or what went wrong.
+    pub(crate) by: Result<usize, String>,
+}
+
+/// Something that was done.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) at: Duration,
+    pub(crate) what: String,
+}
+
+impl Recorder {
+    /// The time since this was asked for first.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.get_or_init(Instant::now).elapsed()
+    }
+
+    pub(crate) fn served(&self, sent: Duration, by: Result<String, String>) {
+        let known = |label: String| {
+            VERSIONS.iter().position(|version| *version == label).ok_or_else(|| format!("answered by {label:?}"))
+        };
+        self.lock().requests.push(Served { sent, by: by.and_then(known) });
+    }
+
+    /// Notes what is done now.
+    pub(crate) fn event(&self, what: impl Into<String>) -> Duration {
+        let at = self.now();
+        self.lock().events.push(Event { at, what: what.into() });
+        at
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        let mut record = self.lock().clone();
+        record.requests.sort_by_key(|served| served.sent);
+        record
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    pub(crate) fn end(&self) -> Duration {
+        self.requests.last().map_or(Duration::ZERO, |served| served.sent)
+    }
+
+    /// How many requests each version answered, of those that were sent from one time to another.
+    pub(crate) fn counts(&self, from: Duration, until: Duration) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for served in self.requests.iter().filter(|served| (from..until).contains(&served.sent)) {
+            if let Some(count) = served.by.as_ref().ok().and_then(|version| counts.get_mut(*version)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// The same as shares of 1, in slices of equal length; nothing where nothing was answered.
+    pub(crate) fn shares(&self, slices: u32) -> Vec<Option<[f64; 3]>> {
+        let slice = self.end() / slices;
+        let share = |counts: [usize; 3]| {
+            let all = counts.iter().sum::<usize>();
+            let part = |count| {
+                f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / f64::from(u32::try_from(all).unwrap_or(u32::MAX))
+            };
+            (all > 0).then(|| counts.map(part))
+        };
+        (0..slices).map(|number| share(self.counts(slice * number, slice * (number + 1)))).collect()
+    }
+
+    /// No request may have failed.
+    pub(crate) fn check_no_failure(&self) -> Result<()> {
+        let failures: Vec<_> = self.requests.iter().filter_map(|served| served.by.as_ref().err()).collect();
+        ensure!(
+            failures.is_empty(),
+            "{} requests failed, the first one: {}",
+            failures.len(),
+            failures.first().map_or("", |f| f)
+        );
+        Ok(())
+    }
+
+    /// No request may have reached a version from some time on.
+    pub(crate) fn check_gone(&self, version: usize, since: Duration) -> Result<()> {
+        let late = self.requests.iter().filter(|served| served.sent >= since && served.by == Ok(version)).count();
+        ensure!(late == 0, "{late} requests reached {} after it was retired", VERSIONS.get(version).unwrap_or(&""));
+        Ok(())
+    }
+}
