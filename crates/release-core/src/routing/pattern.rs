@@ -191,11 +191,13 @@ fn most(kind: &ast::RepetitionKind) -> u32 {
     }
 }
 
-/// Plain characters, escaped punctuation and `\n`-like escapes; not `\x`, `\u` and octal.
+/// Plain characters, escaped spaces and punctuation, and `\n`-like escapes; not `\x`, `\u` and octal.
 fn portable_literal(literal: &ast::Literal) -> Result<(), NotPortable> {
     match literal.kind {
-        ast::LiteralKind::Verbatim | ast::LiteralKind::Meta | ast::LiteralKind::Special(_) => Ok(()),
-        ast::LiteralKind::Superfluous if literal.c.is_ascii_punctuation() => Ok(()),
+        ast::LiteralKind::Verbatim
+        | ast::LiteralKind::Meta
+        | ast::LiteralKind::Superfluous
+        | ast::LiteralKind::Special(_) => Ok(()),
         _ => Err(NotPortable),
     }
 }
