@@ -1,9 +1,9 @@
 //! What values are accepted, at the edges of what is allowed, and what phases say of themselves.
 
-use crate::stage::{closed, closing, deploying, every_phase};
+use crate::stage::{closed, closing, deploying, every_phase, running};
 use release_core::{
     Action, Browser, Condition, CookieName, HeaderName, Literal, MeshId, Namespace, Note, OperatingSystem, ParseError,
-    Percent, Phase, QueryName, ReleaseId, ReleaseName, Service, Stage, VersionLabel, Witnesses,
+    Percent, Phase, QueryName, ReleaseId, ReleaseName, ReleaseTask, Service, Stage, VersionLabel, Witnesses,
 };
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -55,6 +55,21 @@ fn phases_say_what_they_are() {
     }
     assert_eq!(closing(Action::End, Stage::Draining).phase().stage(), Some(Stage::Draining));
     assert_eq!((closed(Action::End).phase().action(), deploying().phase().action()), (Some(Action::End), None));
+}
+
+/// No task gets there: beyond it, a document was not written by this library.
+#[test]
+fn stored_generations_are_bounded() {
+    let stored = |generation: u64| {
+        let mut document = serde_json::to_value(running()).unwrap();
+        for routing in ["wanted", "confirmed"] {
+            document[routing]["generation"] = generation.into();
+        }
+        serde_json::from_value::<ReleaseTask>(document).map_err(|error| error.to_string())
+    };
+    let most = u64::MAX / 2;
+    assert_eq!(stored(most).unwrap().wanted().generation.get(), most);
+    assert!(stored(most + 1).unwrap_err().contains("its generation is higher than any task's ever gets"));
 }
 
 #[test]
