@@ -63,7 +63,7 @@ fn stored_generations_are_bounded() {
     let stored = |generation: u64| {
         let mut document = serde_json::to_value(running()).unwrap();
         for routing in ["wanted", "confirmed"] {
-            document[routing]["generation"] = generation.into();
+            document["v1"][routing]["generation"] = generation.into();
         }
         serde_json::from_value::<ReleaseTask>(document).map_err(|error| error.to_string())
     };
