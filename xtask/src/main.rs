@@ -11,6 +11,7 @@ mod stages;
 mod table;
 mod test;
 mod tools;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Bench(bench::Options),
     /// Change the code of a crate in small ways and show the changes that no test notices
     Mutants(mutants::Options),
+    /// Kill the server in every stage of takeovers and look whether anything was lost
+    Torture(torture::Options),
     /// Install the real Envoy that tests and benchmarks run, and print where it is
     Envoy,
     /// Explore every state of a release task with a simulated mesh
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&sh, &options),
         Command::Bench(options) => bench::run(&sh, &options),
         Command::Mutants(options) => mutants::run(&sh, &options),
+        Command::Torture(options) => torture::run(&sh, &options),
         Command::Envoy => {
             println!("{}", envoy::ensure(&sh)?.display());
             Ok(())

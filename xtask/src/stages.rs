@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::{demo, envoy, fuzz, msrv, no_std, tools, workspace};
+use crate::{demo, envoy, fuzz, msrv, no_std, tools, torture, workspace};
 
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -29,6 +29,7 @@ pub(crate) const STAGES: &[Stage] = &[
         what: "no bad state of a task and a mesh of two proxies",
         run: |sh| crate::explore(sh, false),
     },
+    Stage { name: "torture", what: "nothing is lost when the server is killed, in any stage", run: torture::some },
     Stage { name: "fuzz", what: "ten seconds of each fuzz target", run: |sh| fuzz::all(sh, Duration::from_secs(10)) },
 ];
 

@@ -1,0 +1,140 @@
+//! One run: clients, a server, kills.
+
+use crate::aim::{Aim, Moment, PHASES};
+use crate::client;
+use crate::figures::Figures;
+use crate::inspect::inspect;
+use crate::ledger::{Ledger, Seen};
+use crate::mesh;
+use crate::server::{Kind, Process};
+use crate::worker::{Worker, World};
+use anyhow::{Context as _, Result, bail, ensure};
+use fastrand::Rng;
+use http::Method;
+use release_core::{Phase, ReleaseKey};
+use release_testkit::SimulatedMesh;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{RwLock, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+const WORKERS: u32 = 8;
+
+/// How long to wait for a task to be in the phase that is aimed at.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Kills a server of that kind that often.
+pub(crate) async fn run(kind: Kind, kills: u32, seed: u64, figures: &mut Figures) -> Result<()> {
+    let (directory, mut rng) = (TempDir::new()?, Rng::with_seed(seed));
+    let (mesh, aim) = (SimulatedMesh::new(2), Arc::new(Aim::default()));
+    let mesh_address = mesh::serve(mesh.clone(), Arc::clone(&aim), rng.u64(..)).await?;
+    let mut process = Process::start(kind, directory.path(), mesh_address).await?;
+    let world = Arc::new(World { ledger: Ledger::default(), server: RwLock::new(process.address) });
+    let (stop, stopped) = watch::channel(false);
+    let mut workers = JoinSet::new();
+    for number in 0..WORKERS {
+        let worker = Worker { number, world: Arc::clone(&world), rng: rng.fork() };
+        workers.spawn(worker.work(stopped.clone()));
+    }
+    let mut left: Vec<Phase> = PHASES.to_vec();
+    rng.shuffle(&mut left);
+    for kill in 0..kills {
+        let aimed = if left.len() >= (kills - kill) as usize || kill % 2 == 0 { left.first().copied() } else { None };
+        let moment = match rng.u8(0..3) {
+            _ if left.len() >= (kills - kill) as usize => Moment::Before,
+            0 => Moment::Before,
+            1 => Moment::During,
+            _ => Moment::After,
+        };
+        let hit = tokio::select! {
+            hit = moment_to_kill(kind, aimed, moment, &aim, process.address, &mut rng) => hit?,
+            ended = workers.join_next() => return Err(why(ended)),
+        };
+        process.kill().await?;
+        // No request is under way once this is there.
+        let mut server = world.server.write().await;
+        let found = inspect(directory.path(), &world.ledger, (kind == Kind::Outliving).then_some(&mesh)).await;
+        let found = found.with_context(|| format!("after kill {kill} ({aimed:?}, {moment:?})"))?;
+        // Without a mesh that stands still meanwhile, it may have gone on between the look and the kill.
+        let hit = aimed.filter(|phase| match &hit {
+            Some(key) => found.get(key) == Some(phase),
+            None => found.values().any(|found| found == phase),
+        });
+        figures.killed(kind, hit, found.values().copied());
+        left.retain(|phase| Some(*phase) != hit);
+        if left.is_empty() {
+            left = PHASES.to_vec();
+            rng.shuffle(&mut left);
+        } else if hit.is_none() && aimed.is_some() {
+            left.rotate_left(1);
+        }
+        process = Process::start(kind, directory.path(), mesh_address).await?;
+        *server = process.address;
+    }
+    stop.send_replace(true);
+    while let Some(ended) = workers.join_next().await {
+        ended??;
+    }
+    process.kill().await?;
+    let found = inspect(directory.path(), &world.ledger, (kind == Kind::Outliving).then_some(&mesh)).await?;
+    let open: Vec<_> = found.iter().filter(|(_, phase)| !phase.is_closed()).collect();
+    ensure!(open.is_empty(), "not closed: {open:?}");
+    ensure!(
+        found.len() == world.ledger.closed_ones(),
+        "{} releases, and {} were closed",
+        found.len(),
+        world.ledger.closed_ones()
+    );
+    figures.closed(found.len());
+    Ok(())
+}
+
+/// Returns when the server is to be killed, with the release whose step was aimed at, if one was.
+async fn moment_to_kill(
+    kind: Kind,
+    aimed: Option<Phase>,
+    moment: Moment,
+    aim: &Aim,
+    server: SocketAddr,
+    rng: &mut Rng,
+) -> Result<Option<ReleaseKey>> {
+    match (aimed, kind) {
+        (None, _) => sleep(Duration::from_micros(rng.u64(0..400_000))).await,
+        (Some(phase), Kind::Outliving) => {
+            let hit = aim.at(phase, moment);
+            return Ok(Some(timeout(PATIENCE, hit).await.with_context(|| format!("no task gets to {phase}"))??));
+        }
+        (Some(phase), Kind::Binary) => {
+            let seen = async {
+                while !phases(server).await?.contains(&phase) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                anyhow::Ok(())
+            };
+            timeout(PATIENCE, seen).await.with_context(|| format!("no task gets to {phase}"))??;
+        }
+    }
+    Ok(None)
+}
+
+/// The phases of all releases, as the server says.
+async fn phases(server: SocketAddr) -> Result<Vec<Phase>> {
+    let Some(all) = client::send(server, Method::GET, "/v2/meshes/mesh-1/releases", "").await? else {
+        bail!("the server is gone, and nobody killed it");
+    };
+    let all = all.expect(200)?;
+    let items = all.get("items").and_then(Value::as_array).into_iter().flatten();
+    items.map(|release| Ok(Seen::try_from(release)?.phase)).collect()
+}
+
+fn why(ended: Option<Result<Result<()>, tokio::task::JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Ok(Err(error))) => error,
+        Some(Err(panic)) => panic.into(),
+        Some(Ok(Ok(()))) | None => anyhow::anyhow!("a client stopped too early"),
+    }
+}
