@@ -91,9 +91,14 @@ impl Load {
 }
 
 impl Running {
+    /// Sends no more.
+    pub fn halt(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Sends no more, waits for the answers, and says what came of all.
     pub async fn stop(self) -> Vec<Outcome> {
-        self.stop.send_replace(true);
+        self.halt();
         self.task.await.unwrap_or_default()
     }
 }

@@ -1,0 +1,231 @@
+//! Services behind Envoys, and releases of them.
+
+use release_core::{Action, Command, Mode, Percent, Phase, ReleaseKey, ReleaseSpec, Routing, VersionLabel};
+use release_engine::{Engine, EngineError, Mesh, Stored};
+use release_store::MemoryStore;
+use release_testkit::envoy::{Bootstrap, EnvoyProcess, Load, Outcome, Protocol, Running, Source, Upstream};
+use release_xds::service::{Endpoint, Serves, ServiceConfig, ServiceName, VersionConfig};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How long a request may take here.
+pub(crate) const LONGEST: Duration = Duration::from_secs(1);
+
+/// The servers of some services, each with the versions v1 and v2.
+pub(crate) struct Site {
+    upstreams: Vec<[Upstream; 2]>,
+}
+
+pub(crate) const VERSIONS: [&str; 2] = ["v1", "v2"];
+
+impl Site {
+    pub(crate) async fn start(services: usize) -> Self {
+        let mut upstreams = Vec::new();
+        for _ in 0..services {
+            upstreams.push([Upstream::start("v1").await.unwrap(), Upstream::start("v2").await.unwrap()]);
+        }
+        Self { upstreams }
+    }
+
+    pub(crate) fn services(&self) -> impl Iterator<Item = ServiceConfig> {
+        self.upstreams.iter().enumerate().map(|(at, upstreams)| {
+            let endpoint = |upstream: &Upstream| {
+                let (host, port) = (upstream.address().ip().to_string(), upstream.address().port());
+                VersionConfig { endpoints: vec![Endpoint { host, port }] }
+            };
+            let versions = VERSIONS.map(label).into_iter().zip(upstreams.each_ref().map(endpoint));
+            ServiceConfig {
+                name: ServiceName {
+                    mesh: "mesh-1".parse().unwrap(),
+                    namespace: "shop".parse().unwrap(),
+                    service: service(at).parse().unwrap(),
+                },
+                domains: vec![host(at)],
+                max_stream_duration: LONGEST,
+                versions: versions.collect::<BTreeMap<_, _>>(),
+                serves: Serves::One(label("v1")),
+            }
+        })
+    }
+
+    pub(crate) fn upstream(&self, service: usize, version: &VersionLabel) -> &Upstream {
+        let [v1, v2] = self.upstreams.get(service).unwrap();
+        if version.as_str() == VERSIONS[0] { v1 } else { v2 }
+    }
+}
+
+pub(crate) fn service(at: usize) -> String {
+    format!("s{at}")
+}
+
+pub(crate) fn host(at: usize) -> String {
+    format!("s{at}.shop")
+}
+
+pub(crate) fn label(label: &str) -> VersionLabel {
+    label.parse().unwrap()
+}
+
+/// Envoys that ask that control plane.
+pub(crate) async fn envoys(control_plane: SocketAddr, count: usize) -> Vec<EnvoyProcess> {
+    let mut envoys = Vec::new();
+    for at in 0..count {
+        envoys.push(envoy(control_plane, &format!("envoy-{}", at + 1)).await);
+    }
+    envoys
+}
+
+pub(crate) async fn envoy(control_plane: SocketAddr, node: &str) -> EnvoyProcess {
+    let source = Source::Ads { control_plane, load_reports: false };
+    EnvoyProcess::start(&Bootstrap::new(node, "mesh-1", source)).await.unwrap()
+}
+
+/// A release that is over: the loser must not answer from `since` to `until`.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) service: usize,
+    pub(crate) loser: VersionLabel,
+    pub(crate) since: Instant,
+    pub(crate) until: Instant,
+    /// How many requests reached the loser all the same.
+    pub(crate) late: u64,
+}
+
+/// Releases all services over and over at the same time, and says when which version had lost.
+pub(crate) async fn release_over_and_over<M: Mesh>(
+    engine: &Engine<MemoryStore, M>,
+    site: &Arc<Site>,
+    times: usize,
+) -> Vec<Over> {
+    let mut services = JoinSet::new();
+    for at in 0..site.upstreams.len() {
+        let (engine, site) = (engine.clone(), Arc::clone(site));
+        services.spawn(async move { release_service(&engine, &site, at, times).await });
+    }
+    services.join_all().await.into_iter().flatten().collect()
+}
+
+async fn release_service<M: Mesh>(engine: &Engine<MemoryStore, M>, site: &Site, at: usize, times: usize) -> Vec<Over> {
+    let mut owner = label("v1");
+    let mut over = Vec::new();
+    for round in 0..times {
+        let other = VERSIONS.map(label).into_iter().find(|label| *label != owner).unwrap();
+        let release = Release::new(at, round, &owner, &other);
+        release.start(engine).await;
+        let action = if (round / 2 + at).is_multiple_of(2) { Action::End } else { Action::Cancel };
+        release.delete(engine, action).await.unwrap();
+        let done = Instant::now();
+        let (survivor, loser) = if action == Action::End { (other, owner) } else { (owner, other) };
+        let upstream = site.upstream(at, &loser);
+        let before = upstream.requests();
+        sleep(AFTER).await;
+        let late = upstream.requests() - before;
+        over.push(Over { service: at, loser, since: done, until: Instant::now(), late });
+        owner = survivor;
+    }
+    over
+}
+
+/// How long a loser is watched after it was retired.
+const AFTER: Duration = Duration::from_millis(100);
+
+/// A release of a service.
+pub(crate) struct Release {
+    pub(crate) spec: ReleaseSpec,
+}
+
+impl Release {
+    pub(crate) fn new(at: usize, round: usize, original: &VersionLabel, grayscale: &VersionLabel) -> Self {
+        let key = ReleaseKey::parse("mesh-1", "shop", &format!("s{at}-{round}")).unwrap();
+        let (original, grayscale) = (original.clone(), grayscale.clone());
+        Self { spec: ReleaseSpec { key, service: service(at).parse().unwrap(), original, grayscale } }
+    }
+
+    /// Creates it and waits until half of the requests go to the grayscale version.
+    pub(crate) async fn start<M: Mesh>(&self, engine: &Engine<MemoryStore, M>) {
+        engine.create(self.spec.clone(), serde_json::json!({})).await.unwrap();
+        self.until(engine, |stored| stored.record.task.phase() == Phase::Running).await;
+        let half = Routing::weighted(Percent::new(50).unwrap());
+        engine.command(&self.spec.key, Command::SetRouting(half.clone())).await.unwrap();
+        self.until(engine, |stored| stored.record.task.confirmed().routing == half).await;
+    }
+
+    pub(crate) async fn delete<M: Mesh>(
+        &self,
+        engine: &Engine<MemoryStore, M>,
+        action: Action,
+    ) -> Result<Arc<Stored>, EngineError> {
+        engine.delete(&self.spec.key, action, Mode::Perform).await
+    }
+
+    /// Waits until the stored release is as wanted.
+    pub(crate) async fn until<M: Mesh>(
+        &self,
+        engine: &Engine<MemoryStore, M>,
+        wanted: impl Fn(&Stored) -> bool,
+    ) -> Stored {
+        let wait = async {
+            loop {
+                let stored = engine.get(&self.spec.key).await.unwrap();
+                if wanted(&stored) {
+                    return stored;
+                }
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), wait).await.unwrap()
+    }
+}
+
+/// Load on each of the services through each of the Envoys.
+pub(crate) struct Traffic(Vec<(usize, Running)>);
+
+impl Traffic {
+    /// `rate`: of each protocol, service and Envoy, in requests a second.
+    pub(crate) fn start<'a>(
+        envoys: impl IntoIterator<Item = &'a EnvoyProcess>,
+        services: usize,
+        rate: u32,
+        headers: &[(&str, &str)],
+    ) -> Self {
+        let mut running = Vec::new();
+        for envoy in envoys {
+            for (at, protocol) in (0..services).flat_map(|at| [(at, Protocol::Http1), (at, Protocol::Http2)]) {
+                let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+                let load = Load { address: envoy.address(), protocol, rate, host: host(at), headers };
+                running.push((at, load.start()));
+            }
+        }
+        Self(running)
+    }
+
+    /// What came of the requests, with their service.
+    pub(crate) async fn stop(self) -> Vec<(usize, Outcome)> {
+        self.0.iter().for_each(|(_, running)| running.halt());
+        let mut outcomes = Vec::new();
+        for (at, running) in self.0 {
+            outcomes.extend(running.stop().await.into_iter().map(|outcome| (at, outcome)));
+        }
+        outcomes
+    }
+}
+
+/// What failed.
+pub(crate) fn failed(outcomes: &[(usize, Outcome)]) -> Vec<String> {
+    outcomes.iter().filter_map(|(at, outcome)| Some(format!("s{at}: {}", outcome.answer.as_ref().err()?))).collect()
+}
+
+/// How many requests a loser answered although they were sent when it was over, or got although it was over.
+pub(crate) fn misrouted(over: &[Over], outcomes: &[(usize, Outcome)]) -> u64 {
+    let answered = over.iter().map(|over| {
+        let by_loser = |outcome: &Outcome| outcome.answer.as_deref() == Ok(over.loser.as_str());
+        let after = |outcome: &Outcome| over.since < outcome.due && outcome.due < over.until;
+        let mine = outcomes.iter().filter(|(service, outcome)| *service == over.service && after(outcome));
+        over.late.max(u64::try_from(mine.filter(|(_, outcome)| by_loser(outcome)).count()).unwrap())
+    });
+    answered.sum()
+}
