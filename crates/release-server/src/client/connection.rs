@@ -100,7 +100,7 @@ impl Server {
         let path =
             path.replace("{mesh_id}", mesh.as_str()).replace("{namespace}", namespace.map_or("", Namespace::as_str));
         let mut request = Request::builder()
-            .method(method)
+            .method(&method)
             .uri(format!("{}{path}{query}", self.base))
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("release-server/", env!("CARGO_PKG_VERSION")));
@@ -110,23 +110,48 @@ impl Server {
         let request = request
             .body(Full::new(body))
             .map_err(|error| Failure::new(Exit::Failed, format!("no request can be made of this: {error}")))?;
-        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
-            Ok(answer) => answer.map_err(|why| self.unreachable(&why)),
-            Err(_) => Err(self.unreachable(&format!("no answer within {} s", self.timeout.as_secs()))),
-        }
+        let exchanged = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        exchanged
+            .unwrap_or_else(|_| Err(Silence::Later(format!("no answer within {} s", self.timeout.as_secs()))))
+            .map_err(|silence| match silence {
+                Silence::AtOnce(why) => {
+                    self.unreachable(&why, "is the server running, and is --server (RELEASE_SERVER) its address?")
+                }
+                Silence::Later(why) => self.unreachable(&why, what_is_known(&method)),
+            })
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Silence> {
         let response = match &self.client {
             AnyClient::Plain(client) => client.request(request).await,
             AnyClient::Tls(client) => client.request(request).await,
         };
-        read(response.map_err(|error| causes(&error))?).await
+        let response = response.map_err(|error| {
+            let why = causes(&error);
+            if error.is_connect() { Silence::AtOnce(why) } else { Silence::Later(why) }
+        })?;
+        read(response).await.map_err(Silence::Later)
     }
 
-    fn unreachable(&self, why: &str) -> Failure {
-        Failure::new(Exit::Unreachable, format!("{} did not answer: {why}", self.base))
-            .next("is the server running, and is --server (RELEASE_SERVER) its address?")
+    fn unreachable(&self, why: &str, next: &str) -> Failure {
+        Failure::new(Exit::Unreachable, format!("{} did not answer: {why}", self.base)).next(next)
+    }
+}
+
+/// Why there is no answer.
+enum Silence {
+    /// The server was never reached: nothing was done.
+    AtOnce(String),
+    /// The request was sent: it may have been done.
+    Later(String),
+}
+
+/// What to do about a request that was sent and not answered.
+fn what_is_known(method: &Method) -> &'static str {
+    match *method {
+        Method::DELETE => "repeat the command: if the decision was recorded, that only waits for it",
+        Method::POST | Method::PUT => "it may have been done all the same: `release-server list` and `show` tell",
+        _ => "repeat the command; is --server (RELEASE_SERVER) the address of a release server?",
     }
 }
 

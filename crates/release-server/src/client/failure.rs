@@ -67,17 +67,19 @@ impl Failure {
     /// What an answer says that is not a success.
     pub(super) fn answered(answer: &Answer) -> Self {
         let status = answer.status;
-        let exit = match status {
-            StatusCode::NOT_FOUND => Exit::NotFound,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::Denied,
-            _ if status.is_client_error() => Exit::Refused,
-            _ => Exit::Failed,
-        };
         let request = answer.request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default();
+        let denied = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
         let Ok(problem) = serde_json::from_slice::<ProblemDocument>(&answer.body) else {
             // A proxy on the way, or no release server at all.
+            let exit = if denied { Exit::Denied } else { Exit::Failed };
             return Self::new(exit, format!("the answer is {status}, and not one of a release server{request}"))
                 .next("check --server (RELEASE_SERVER): a path may be missing, or something else listens there");
+        };
+        let exit = match status {
+            StatusCode::NOT_FOUND => Exit::NotFound,
+            _ if denied => Exit::Denied,
+            _ if status.is_client_error() => Exit::Refused,
+            _ => Exit::Failed,
         };
         let failure = Self::new(exit, format!("{} ({}{request})", problem.message, problem.code));
         match status {

@@ -27,7 +27,7 @@ pub(super) fn list<'a>(releases: impl Iterator<Item = &'a ReleaseDocument>) -> S
             traffic(release, &release.status.confirmed.policy),
         ]);
     }
-    if table.is_empty() { "No releases. `release-server create` makes one.\n".into() } else { text(&table) }
+    if table.is_empty() { "No such releases; `release-server create` makes one.\n".into() } else { text(&table) }
 }
 
 /// All about one release.

@@ -35,11 +35,7 @@ pub(super) async fn run(arguments: &OneRelease, action: Action) -> Result<String
                 Err(_) => return Ok(format!("{key}: the {action} is done\n")),
             }
         }
-        Err(failure) => {
-            // Whether the request got there is not known; asking once more is harmless.
-            let repeat = format!("repeat the command: if the {action} was recorded, that only waits for it");
-            unless_decided(&server, &key, action, failure.next(repeat)).await?
-        }
+        Err(failure) => unless_decided(&server, &key, action, failure).await?,
     };
     printed(arguments.output.format, &answer, show::closed)
 }

@@ -1,0 +1,92 @@
+//! What scripts read.
+
+use crate::programs::{Server, done};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::Stdio;
+
+fn running(server: &Server) -> String {
+    let id = server.create();
+    server.until(&id, |release| release["status"]["phase"] == "running");
+    id
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn json_is_the_document_of_the_server() {
+    let server = Server::start(&["--no-auth"]);
+    let id = running(&server);
+    let shown = json(&server.run(["show", &id, "--output", "json"]).ok());
+    assert_eq!(shown["metadata"]["uid"], *id);
+    let listed = json(&server.run(["list", "-o", "json"]).ok());
+    assert_eq!(listed["kind"], "ReleaseList");
+    assert_eq!(listed["items"][0]["metadata"], shown["metadata"]);
+    assert_eq!(json(&server.run(["plan", "cancel", &id, "-o", "json"]).ok())["steps"].as_array().unwrap().len(), 4);
+    let closed = json(&server.run(["cancel", &id, "-o", "json"]).ok());
+    assert_eq!(closed["status"]["result"], "Released canceled");
+    assert_eq!(json(&server.run(["list", "-o", "json", "--unclosed"]).ok())["items"], json!([]));
+}
+
+#[test]
+fn ids_can_be_handed_to_the_next_command() {
+    let server = Server::start(&["--no-auth"]);
+    let id = running(&server);
+    assert_eq!(server.run(["list", "--output", "id"]).ok(), format!("{id}\n"));
+    assert_eq!(server.run(["list", "--output", "id", "--namespace", "other"]).ok(), "");
+    assert_eq!(server.run(["cancel", &id, "--output", "id"]).ok(), format!("{id}\n"));
+    assert_eq!(server.run(["list", "--output", "id", "--unclosed"]).ok(), "");
+}
+
+#[test]
+fn a_policy_is_a_share_or_a_version_or_a_document() {
+    let server = Server::start(&["--no-auth"]);
+    let id = running(&server);
+    let wanted = |done: crate::programs::Done| json(&done.ok())["status"]["wanted"]["policy"].clone();
+    let policy = |more: [&str; 2]| wanted(server.run(["policy", &id, "-o", "json"].into_iter().chain(more)));
+    assert_eq!(policy(["--weight", "20"]), json!({ "weighted": { "grayscale": 20 } }));
+    assert_eq!(policy(["--exclusive", "grayscale"]), json!({ "exclusive": "grayscale" }));
+    let rules = json!({ "content": [[{ "browser": "chrome" }]] });
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "{rules}").unwrap();
+    assert_eq!(policy(["--file", file.path().to_str().unwrap()]), rules);
+
+    let mut child = server.client();
+    let mut child = child.args(["policy", &id, "--file", "-", "-o", "json"]);
+    child = child.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"weighted":{"grayscale":7}}"#).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        json(&String::from_utf8(output.stdout).unwrap())["status"]["wanted"]["policy"]["weighted"]["grayscale"],
+        7
+    );
+}
+
+#[test]
+fn a_token_comes_from_a_file_or_from_the_environment() {
+    let mut tokens = tempfile::NamedTempFile::new().unwrap();
+    writeln!(tokens, "a-token-of-mesh-1 mesh-1").unwrap();
+    let server = Server::start(&["--token-file", tokens.path().to_str().unwrap()]);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "a-token-of-mesh-1").unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(server.run(["list"]).code, 7);
+    assert_eq!(server.run(["list", "--token-file", path]).code, 0);
+    assert_eq!(server.run(["list", "--token-file", path, "--mesh-id", "mesh-2"]).code, 7);
+    assert_eq!(done(server.client().arg("list").env("RELEASE_TOKEN", "a-token-of-mesh-1")).code, 0);
+    let wrong = done(server.client().arg("list").env("RELEASE_TOKEN", "another-secret-token"));
+    assert_eq!(wrong.code, 7);
+    assert!(!wrong.err.contains("another-secret"), "{wrong:?}");
+}
+
+/// `head` ends before it has read all.
+#[test]
+fn whoever_reads_a_part_only_is_no_error() {
+    let server = Server::start(&["--no-auth"]);
+    let mut child = server.client().args(["completions", "bash"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,122 @@
+//! What a script can tell from the exit code, and a person from the message.
+
+use crate::programs::{Done, STUCK, Server, client, done, stable};
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
+fn message(Done { code, out, err }: Done, url: &str) -> String {
+    assert_eq!(out, "", "{err}");
+    format!("[{code}] {}", stable(&err, &[(url, "SERVER")]))
+}
+
+#[test]
+fn what_the_server_says_no_to() {
+    let server = Server::start(&["--no-auth", STUCK, "--wait=1"]);
+    let id = server.create();
+    let mut text = String::new();
+    for line in [
+        "show no-such-release",
+        "cancel no-such-release",
+        "plan end no-such-release",
+        "end ID",
+        "policy ID --weight 20",
+        "create cart-v3 --service cart --original v1 --grayscale v3",
+        "create cart-v3 --service other --original v1 --grayscale v1",
+    ] {
+        let done = server.run(line.replace("ID", &id).split(' '));
+        writeln!(text, "$ {line}\n{}", message(done, &server.url).replace(&id, "ID")).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_no_command_line_is_told_before_anybody_is_asked() {
+    // Nobody listens there.
+    let url = "http://127.0.0.1:1";
+    let mut text = String::new();
+    for line in [
+        "show",
+        "show a/b",
+        "plan finish r1",
+        "policy r1",
+        "policy r1 --weight 101",
+        "policy r1 --weight 20 --exclusive original",
+        "policy r1 --exclusive both",
+        "policy r1 --file no-such-file.json",
+        "create X --service cart --original v1 --grayscale v2",
+        "list --server 127.0.0.1:8080",
+        "list --server http://127.0.0.1:1/?a=b",
+        "list --token-file no-such-file",
+        "list --mesh-id -",
+    ] {
+        let done = done(client(url).args(line.split(' ')));
+        assert_eq!(done.code, 2, "{line}: {done:?}");
+        writeln!(text, "$ {line}\n{}", message(done, url)).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut text = String::new();
+    for line in ["list", "end r1"] {
+        text += &message(done(client(&url).args(line.split(' '))), &url);
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Answers each connection with the same bytes, once something was asked.
+fn answering(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the process of the tests.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_server_that_is_another_one() {
+    let mut text = String::new();
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"[..],
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\ncut off",
+        b"220 mail.example.com ESMTP\r\n",
+        b"",
+    ] {
+        let url = answering(answer);
+        text += &message(done(client(&url).arg("list")), &url);
+        text += &message(done(client(&url).args(["cancel", "r1"])), &url);
+        text += "\n";
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_server_that_is_silent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    insta::assert_snapshot!(message(done(client(&url).args(["list", "--timeout", "1"])), &url));
+}
+
+/// The client gives up before the server answers: it finds out that the decision is recorded.
+#[test]
+fn a_client_that_does_not_wait_for_the_end_knows_that_it_goes_on() {
+    let server = Server::start(&["--no-auth", STUCK]);
+    let id = server.create();
+    let done = server.run(["cancel", &id, "--timeout", "1"]);
+    assert_eq!(done.code, 5, "{done:?}");
+    assert!(done.err.contains("the cancel is decided and goes on"), "{done:?}");
+}
