@@ -4,7 +4,7 @@ use super::body::TimedBody;
 use super::config::Options;
 use super::metrics::{self, Metrics};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use release_core::Note;
 use release_http::{Api, Authenticate, Body, Codes, OPENAPI, Problem, ProblemKind, ReleaseService, RequestIds};
@@ -12,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tower_service::Service as _;
 use tracing::{Instrument as _, field};
 
 /// Answers requests; the same for all connections.
@@ -57,7 +58,7 @@ where
         codes: options.codes,
         read_time: options.read_time,
     });
-    Arc::new(move |request| Box::pin(logged(Arc::clone(&shared), request)))
+    Arc::new(move |request| answer(&shared, request))
 }
 
 /// The part of the options that the handler needs.
@@ -75,81 +76,121 @@ impl From<&Options> for HandlerOptions {
 }
 
 /// Answers a request, and writes a line about it that shows no header, no query and no body: those hold credentials.
-async fn logged<A, U, O>(shared: Arc<Shared<A, U, O>>, mut request: Request<Incoming>) -> Response<Body>
+///
+/// Everything that can be done before there is a future is: what a future holds is copied with it.
+fn answer<A, U, O>(shared: &Arc<Shared<A, U, O>>, mut request: Request<Incoming>) -> Answer
 where
     A: Api + 'static,
     U: Authenticate + 'static,
     O: Operator,
 {
+    let shared = Arc::clone(shared);
     let id = shared.request_ids.of(request.headers());
-    let text = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!("request", id = text, release = field::Empty);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), release = field::Empty);
     request.headers_mut().insert(X_REQUEST_ID, id);
-    async move {
-        let (method, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
-        let response = answer(&shared, request).await;
-        shared.metrics.answered(&method, response.status());
-        report(&method, uri.path(), response.status(), began.elapsed());
-        response
+    let line = Line { method: request.method().clone(), uri: request.uri().clone(), began: Instant::now() };
+    if let Some(page) = Page::at(request.uri().path()) {
+        let answer = async move {
+            let response = shared.page(page, &request).await;
+            shared.done(&line, response)
+        };
+        return Box::pin(answer.instrument(span));
     }
-    .instrument(span)
-    .await
+    let answer = shared.api.clone().call(request.map(|body| TimedBody::new(body, shared.read_time)));
+    let answer = async move {
+        let Ok(response) = answer.await;
+        shared.done(&line, response)
+    };
+    Box::pin(answer.instrument(span))
 }
 
-async fn answer<A, U, O>(shared: &Shared<A, U, O>, request: Request<Incoming>) -> Response<Body>
-where
-    A: Api,
-    U: Authenticate,
-    O: Operator,
-{
-    let (status, kind, text) = match request.uri().path() {
-        "/healthz" => (StatusCode::OK, TEXT, Body::from("ok\n")),
-        "/readyz" => match shared.operator.ready().await {
-            Ok(()) => (StatusCode::OK, TEXT, Body::from("ready\n")),
-            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, Body::from(format!("not ready: {why}\n"))),
-        },
-        "/metrics" => (StatusCode::OK, metrics::CONTENT_TYPE, Body::from(shared.metrics.text())),
-        "/openapi.json" => (StatusCode::OK, "application/json", Body::from(OPENAPI)),
-        _ => return shared.api.answer(request.map(|body| TimedBody::new(body, shared.read_time))).await,
-    };
-    let mut response = if [Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = Response::new(text);
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+impl<A, U, O: Operator> Shared<A, U, O> {
+    fn done(&self, line: &Line, response: Response<Body>) -> Response<Body> {
+        self.metrics.answered(&line.method, response.status());
+        line.write(response.status());
         response
-    } else {
-        let problem = Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
-        problem.into_response(shared.codes)
-    };
-    if let Some(id) = request.headers().get(X_REQUEST_ID) {
-        response.headers_mut().insert(X_REQUEST_ID, id.clone());
     }
-    response
+
+    async fn page(&self, page: Page, request: &Request<Incoming>) -> Response<Body> {
+        let (status, kind, text) = match page {
+            Page::Health => (StatusCode::OK, TEXT, Body::from("ok\n")),
+            Page::Ready => match self.operator.ready().await {
+                Ok(()) => (StatusCode::OK, TEXT, Body::from("ready\n")),
+                Err(why) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, Body::from(format!("not ready: {why}\n"))),
+            },
+            Page::Metrics => (StatusCode::OK, metrics::CONTENT_TYPE, Body::from(self.metrics.text())),
+            Page::OpenApi => (StatusCode::OK, "application/json", Body::from(OPENAPI)),
+        };
+        let mut response = if [Method::GET, Method::HEAD].contains(request.method()) {
+            let mut response = Response::new(text);
+            *response.status_mut() = status;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            response
+        } else {
+            let problem =
+                Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
+            problem.into_response(self.codes)
+        };
+        if let Some(id) = request.headers().get(X_REQUEST_ID) {
+            response.headers_mut().insert(X_REQUEST_ID, id.clone());
+        }
+        response
+    }
 }
 
 const X_REQUEST_ID: &str = "x-request-id";
 
+/// What those who run the server ask for: the paths that are not the API's.
+#[derive(Clone, Copy)]
+enum Page {
+    Health,
+    Ready,
+    Metrics,
+    OpenApi,
+}
+
+impl Page {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Ready),
+            "/metrics" => Some(Self::Metrics),
+            "/openapi.json" => Some(Self::OpenApi),
+            _ => None,
+        }
+    }
+}
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What went wrong is a warning, what was only read is for the curious.
-fn report(method: &Method, path: &str, status: StatusCode, took: Duration) {
-    macro_rules! line {
-        ($level:ident) => {
-            // What is not logged is not worked out.
-            tracing::$level!(
-                %method,
-                path = Note::new(path).as_str(),
-                status = status.as_u16(),
-                ms = took.as_millis(),
-                "answered"
-            )
-        };
-    }
-    if status.is_server_error() {
-        line!(warn);
-    } else if status.is_success() && method.is_safe() {
-        line!(debug);
-    } else {
-        line!(info);
+/// What is logged about a request.
+struct Line {
+    method: Method,
+    uri: Uri,
+    began: Instant,
+}
+
+impl Line {
+    /// What went wrong is a warning, what was only read is for the curious.
+    fn write(&self, status: StatusCode) {
+        macro_rules! line {
+            ($level:ident) => {
+                // What is not logged is not worked out.
+                tracing::$level!(
+                    method = %self.method,
+                    path = Note::new(self.uri.path()).as_str(),
+                    status = status.as_u16(),
+                    ms = self.began.elapsed().as_millis(),
+                    "answered"
+                )
+            };
+        }
+        if status.is_server_error() {
+            line!(warn);
+        } else if status.is_success() && self.method.is_safe() {
+            line!(debug);
+        } else {
+            line!(info);
+        }
     }
 }

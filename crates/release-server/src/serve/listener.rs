@@ -36,6 +36,8 @@ impl Listener {
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(limits.read_time)
+            // Answers are small: copying them is cheaper than writing them in pieces.
+            .writev(false)
             .max_buf_size(limits.header_bytes.max(Limits::LEAST_HEADER_BYTES));
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut connections = JoinSet::new();
