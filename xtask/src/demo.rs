@@ -24,6 +24,6 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
 pub(crate) fn simulated(sh: &Shell) -> Result<()> {
     println!("Building the server and the demo; the first time takes some minutes.");
     cmd!(sh, "cargo build --quiet -p release-server --bins --example demo").quiet().run()?;
-    cmd!(sh, "cargo run --quiet -p release-server --example demo").quiet().run()?;
+    cmd!(sh, "cargo run --quiet -p release-server --example demo -- --simulated").quiet().run()?;
     Ok(())
 }

@@ -11,6 +11,7 @@ mod record;
 mod story;
 mod svg;
 mod traffic;
+mod workloads;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -23,6 +24,10 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask demo")]
 struct Options {
+    /// Simulate the mesh instead of running Envoys, which `RELEASE_ENVOY` in the environment names
+    #[arg(long)]
+    simulated: bool,
+
     /// Where the chart goes
     #[arg(long, default_value = "target/demo")]
     out: PathBuf,
@@ -36,7 +41,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nThe demo failed: {error:#}");
+            eprintln!("\nThe demo failed: {error:#}\nEverything that was started is stopped.");
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use crate::{Options, chart, programs, svg};
 use anyhow::{Context as _, Result, ensure};
 use http::StatusCode;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -22,30 +23,40 @@ pub(crate) async fn tell(options: &Options) -> Result<()> {
     let program = programs::server()?;
     let folder = tempfile::tempdir()?;
 
-    title("A server, and a mesh: simulated, two proxies in the server's own memory");
-    let Running { server, command_line, api, traffic } = mesh::simulated(&program, folder.path()).await?;
-    println!("   $ {command_line}\n   the API is at {api}, users send their requests to {traffic}");
-    let api = Api::new(program, api);
+    let mesh = if options.simulated {
+        title("A server, and a mesh: simulated, two proxies in the server's own memory");
+        mesh::simulated(&program, folder.path()).await?
+    } else {
+        title("A server, and a mesh: two real Envoys in front of three versions of a service");
+        mesh::envoy(&program, folder.path()).await?
+    };
+    println!("   $ {}", mesh.command_line);
+    println!("   the API is at {}, users send their requests to {}", mesh.api, mesh.traffic.join(" and "));
+    let told = releases(program, &mesh).await;
+    let record = told.with_context(|| format!("the server's log ends with\n{}", mesh.server.log()))?;
+    mesh.server.stop().await?;
+
+    title("What the users saw");
+    conclude(options, &record)
+}
+
+async fn releases(program: PathBuf, mesh: &Running) -> Result<Record> {
+    let api = Api::new(program, mesh.api.clone());
     for (name, value) in api.variables() {
         println!("   $ export {name}={value}");
     }
-
-    let mut story = Story { api, recorder: Arc::default(), users: None, traffic };
+    let mut story = Story { api, recorder: Arc::default(), users: None, traffic: mesh.traffic.clone() };
     story.first_release().await?;
     story.second_release().await?;
     story.users.take().context("nobody sent requests")?.stop().await;
-    server.stop().await?;
-
-    let record = story.recorder.record();
-    title("What the users saw");
-    conclude(options, &record)
+    Ok(story.recorder.record())
 }
 
 struct Story {
     api: Api,
     recorder: Arc<Recorder>,
     users: Option<Traffic>,
-    traffic: String,
+    traffic: Vec<String>,
 }
 
 impl Story {

@@ -28,10 +28,10 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Starts to send requests for the service of that host name to that address.
-    pub(crate) fn start(url: String, host: &'static str, recorder: Arc<Recorder>) -> Self {
+    /// Starts to send requests for the service of that host name to those addresses in turn.
+    pub(crate) fn start(urls: Vec<String>, host: &'static str, recorder: Arc<Recorder>) -> Self {
         let stop = CancellationToken::new();
-        let running = AbortOnDropHandle::new(tokio::spawn(send(url, host, recorder, stop.clone())));
+        let running = AbortOnDropHandle::new(tokio::spawn(send(urls, host, recorder, stop.clone())));
         Self { stop, running }
     }
 
@@ -42,13 +42,15 @@ impl Traffic {
     }
 }
 
-async fn send(url: String, host: &'static str, recorder: Arc<Recorder>, stop: CancellationToken) {
+async fn send(urls: Vec<String>, host: &'static str, recorder: Arc<Recorder>, stop: CancellationToken) {
     let users: Users = Client::builder(TokioExecutor::new()).build_http();
     let mut ticks = interval(Duration::from_secs(1) / u32::try_from(RATE).unwrap_or(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut requests = JoinSet::new();
+    let mut urls = urls.into_iter().cycle();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let (users, url, recorder) = (users.clone(), url.clone(), Arc::clone(&recorder));
+        let Some(url) = urls.next() else { return };
+        let (users, recorder) = (users.clone(), Arc::clone(&recorder));
         requests.spawn(async move {
             let sent = recorder.now();
             let by = timeout(PATIENCE, one(&users, &url, host)).await.unwrap_or_else(|_| Err("no answer".into()));
