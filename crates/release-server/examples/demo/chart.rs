@@ -96,3 +96,28 @@ fn marks(record: &Record) -> String {
     }
     axis.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chart_of_an_end_and_a_cancel() {
+        insta::assert_snapshot!(draw(&Record::example(), Style::Plain));
+    }
+
+    #[test]
+    fn colours_add_nothing_but_colours() {
+        let coloured = draw(&Record::example(), Style::Coloured);
+        let plain = COLOUR
+            .iter()
+            .fold(coloured.replace("\x1b[0m", ""), |text, colour| text.replace(&format!("\x1b[{colour}m"), ""));
+        assert_eq!(plain, draw(&Record::example(), Style::Plain));
+        assert_ne!(plain, coloured);
+    }
+
+    #[test]
+    fn nothing_to_show_is_no_mistake() {
+        assert!(draw(&Record::default(), Style::Plain).contains("0 %"));
+    }
+}

@@ -116,3 +116,40 @@ impl Record {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Record {
+        /// v2 gets a fifth of v1's requests and then all; then v3 gets a half of them, and none again.
+        pub(crate) fn example() -> Self {
+            let by = |tenth: usize| match (tenth, tenth % 10) {
+                (..100, _) | (100..200, 0..8) => 0,
+                (300..400, 0..5) => 2,
+                _ => 1,
+            };
+            let at = |tenth: usize| Duration::from_millis(u64::try_from(tenth).unwrap() * 10);
+            let requests = (0..500).map(|tenth| Served { sent: at(tenth), by: Ok(by(tenth)) }).collect();
+            let event = |tenth, what: &str| Event { at: at(tenth), what: what.into() };
+            let events = [event(100, "v2 has 20 %"), event(200, "v1 <is> gone"), event(201, "that was it")].into();
+            Self { requests, events }
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_by_when_they_were_sent() {
+        let (from, until) = (Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!(Record::example().counts(from, until), [80, 20, 0]);
+    }
+
+    #[test]
+    fn a_failure_and_a_late_request_are_told() {
+        let mut record = Record::example();
+        record.check_no_failure().unwrap();
+        record.check_gone(0, Duration::from_secs(2)).unwrap();
+        assert!(record.check_gone(0, Duration::from_millis(1900)).is_err());
+        record.requests.push(Served { sent: Duration::ZERO, by: Err("503".into()) });
+        assert!(record.check_no_failure().unwrap_err().to_string().contains("503"));
+    }
+}

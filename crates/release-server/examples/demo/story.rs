@@ -5,7 +5,7 @@ use crate::mesh::{self, HOST, Running};
 use crate::record::{Record, Recorder, VERSIONS};
 use crate::traffic::{RATE, Traffic};
 use crate::{Options, chart, programs, svg};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use http::StatusCode;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const CONFIRM: Duration = Duration::from_secs(30);
 
 pub(crate) async fn tell(options: &Options) -> Result<()> {
     let program = programs::server()?;
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::Builder::new().prefix("release-demo-").tempdir()?;
 
     let mesh = if options.simulated {
         title("A server, and a mesh: simulated, two proxies in the server's own memory");
@@ -33,7 +33,7 @@ pub(crate) async fn tell(options: &Options) -> Result<()> {
     println!("   $ {}", mesh.command_line);
     println!("   the API is at {}, users send their requests to {}", mesh.api, mesh.traffic.join(" and "));
     let told = releases(program, &mesh).await;
-    let record = told.with_context(|| format!("the server's log ends with\n{}", mesh.server.log()))?;
+    let record = told.map_err(|error| anyhow!("{error:#}\nThe server's log ends with\n{}", mesh.server.log()))?;
     mesh.server.stop().await?;
 
     title("What the users saw");

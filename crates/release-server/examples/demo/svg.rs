@@ -98,3 +98,24 @@ pub(crate) fn draw(record: &Record) -> String {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_holds_what_the_chart_does() {
+        let svg = draw(&Record::example());
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        for event in &Record::example().events {
+            assert!(svg.contains(&escaped(&event.what)), "{}", event.what);
+        }
+        assert!(COLOUR.iter().all(|colour| svg.matches(colour).count() > 1));
+        assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+    }
+
+    #[test]
+    fn nothing_to_show_is_no_mistake() {
+        assert!(draw(&Record::default()).ends_with("</svg>\n"));
+    }
+}
