@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// How long a hook may take. It is tried again after a failure, so a slow one should start its work and return.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How long what a command printed may take to arrive once it has ended.
 const AFTERWARDS: Duration = Duration::from_millis(250);

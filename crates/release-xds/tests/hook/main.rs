@@ -87,7 +87,7 @@ fn answering(answer: &'static str) -> (String, JoinHandle<String>) {
         while request.last() != Some(&b'}') {
             let read = connection.read(&mut part).unwrap();
             assert_ne!(read, 0, "the request ended too early");
-            request.extend_from_slice(&part[..read]);
+            request.extend_from_slice(part.get(..read).unwrap());
         }
         connection.write_all(answer.as_bytes()).unwrap();
         String::from_utf8(request).unwrap()
