@@ -1,4 +1,6 @@
 //! Any input to `release-http`: see the property.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| release_http::properties::any_other_authorization_is_refused(data).unwrap());
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    release_http::properties::any_other_authorization_is_refused(data).unwrap();
+});

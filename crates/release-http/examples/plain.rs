@@ -1,4 +1,6 @@
 //! The API as a plain function call: no server, no tower, no runtime.
+//!
+//! `cargo run -p release-http --example plain` prints what was answered.
 
 use http::{Request, Response};
 use release_http::testkit::{Memory, block_on};
@@ -7,6 +9,11 @@ use release_http::{Body, Call, Caller, Codes, ReleaseService, Tokens, properties
 const RELEASES: &str = "/v2/meshes/mesh-1/namespaces/shop/releases";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    print!("{}", conversation()?);
+    Ok(())
+}
+
+pub(crate) fn conversation() -> Result<String, Box<dyn std::error::Error>> {
     // The whole of it: a request in, a response out.
     let tokens = Tokens::new([("a-token", Caller::of_meshes(["mesh-1".parse()?]))]);
     let service = ReleaseService::new(Memory::default(), tokens).codes(Codes::Older);
@@ -14,14 +21,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "metadata": {"name": "cart-v2"},
         "spec": {"serviceName": "cart", "originalVersion": "v1", "version": "v2"}
     }"#;
-    show(block_on(service.answer(Request::post(RELEASES).headers(body)?)));
-    show(block_on(service.answer(Request::delete(format!("{RELEASES}/r1?action=end")).headers("")?)));
-    show(block_on(service.answer(Request::delete(format!("{RELEASES}/r1?action=end")).headers("")?)));
+    let mut said = shown(block_on(service.answer(Request::post(RELEASES).headers(body)?)));
+    let end = || Request::delete(format!("{RELEASES}/r1?action=end")).headers("");
+    said += &shown(block_on(service.answer(end()?)));
+    said += &shown(block_on(service.answer(end()?)));
 
     // Or only the half that understands requests.
-    let (head, body) = Request::get(format!("{RELEASES}/r1")).headers("")?.into_parts();
-    println!("{:?}", Call::parse(&head, body.as_bytes())?);
-    Ok(())
+    let (head, body) = end()?.into_parts();
+    said += &format!("{:?}\n", Call::parse(&head, body.as_bytes())?);
+    Ok(said)
 }
 
 trait Headers {
@@ -35,6 +43,6 @@ impl Headers for http::request::Builder {
     }
 }
 
-fn show(response: Response<Body>) {
-    println!("{}\n{}\n", response.status(), properties::text_of(response));
+fn shown(response: Response<Body>) -> String {
+    format!("{}\n{}\n\n", response.status(), properties::text_of(response))
 }

@@ -52,8 +52,8 @@
 //! # Every answer
 //!
 //! Carries `X-Request-Id`: the caller's, if there is one of 1 to 64 letters, digits, `-`, `_` or `.`, else a new one. An
-//! error has `errorCode` and `errorMsg`, in one of two generations of [`Codes`]. No message repeats a header, a query
-//! parameter that is not known, or any credential.
+//! error has `errorCode` and `errorMsg`, in one of two generations of [`Codes`]. No message repeats a header's value, the
+//! value of a query parameter that is not known, or any credential.
 
 mod api;
 mod auth;

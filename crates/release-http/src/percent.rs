@@ -34,9 +34,9 @@ pub(crate) fn decode(part: &str) -> Result<Cow<'_, str>, BadEncoding> {
 }
 
 /// An identifier in the path: decoded, without a slash, and checked by its own type.
-pub(crate) fn identifier<'a, T>(parameter: &str, segment: &'a str) -> Result<T, String>
+pub(crate) fn identifier<T>(parameter: &str, segment: &str) -> Result<T, String>
 where
-    T: for<'b> TryFrom<&'b str, Error = ParseError>,
+    T: for<'a> TryFrom<&'a str, Error = ParseError>,
 {
     // Nearly every identifier is sent as it is; since none has a '%', what is valid now would be the same once decoded.
     if let Ok(identifier) = T::try_from(segment) {

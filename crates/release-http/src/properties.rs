@@ -1,24 +1,30 @@
 //! What must hold for every input, as functions that tests and fuzz targets call. `Err` says what does not hold.
 
 use crate::testkit::{Memory, Signer, block_on};
-use crate::{AkSk, Body, Caller, Codes, OPENAPI, ReleaseService, Tokens, Unauthenticated};
+use crate::{AkSk, Authenticate, Body, Caller, Codes, OPENAPI, ReleaseService, Tokens, Unauthenticated};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use std::sync::OnceLock;
 
-/// Any bytes, read as the text of a request, get one of the answers that the OpenAPI document lists.
+/// Any bytes, read as the text of a request, get one of the answers that the OpenAPI document lists: with and without
+/// credentials, over a mesh that obeys and over one that does not. Gives the statuses; none where the text is no request.
 ///
 /// The text is like HTTP/1.1: `METHOD target`, lines of `name: value`, an empty line, the body. What no HTTP library would
 /// let through is left out.
-pub fn any_request_gets_a_documented_answer(text: &[u8]) -> Result<(), String> {
-    for codes in [Codes::Newer, Codes::Older] {
-        for service in [filled(Memory::default()), filled(Memory::stalled())] {
-            let service = service.codes(codes).body_limit(512);
-            request_gets_a_documented_answer(text, codes, |request| block_on(service.answer(request)))?;
-        }
+pub fn any_request_gets_a_documented_answer(text: &[u8]) -> Result<Vec<u16>, String> {
+    fn answers<U: Authenticate>(
+        text: &[u8],
+        service: ReleaseService<Memory, U>,
+    ) -> impl Iterator<Item = Result<u16, String>> {
+        let answer = move |codes| {
+            let service = service.clone().codes(codes).body_limit(512);
+            request_gets_a_documented_answer(text, codes, |request| block_on(service.answer(request))).transpose()
+        };
+        [Codes::Newer, Codes::Older].into_iter().filter_map(answer)
     }
-    Ok(())
+    let open = answers(text, filled(Memory::default())).chain(answers(text, filled(Memory::stalled())));
+    open.chain(answers(text, guarded())).collect()
 }
 
 /// The same of whatever gives the answers, with that generation of codes: a service of yours, or one behind a socket.
@@ -26,10 +32,13 @@ pub fn request_gets_a_documented_answer(
     text: &[u8],
     codes: Codes,
     answer: impl FnOnce(Request<Body>) -> Response<Body>,
-) -> Result<(), String> {
-    let Some(request) = read_request(text) else { return Ok(()) };
+) -> Result<Option<u16>, String> {
+    let Some(request) = read_request(text) else { return Ok(None) };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    answer_is_documented(&method, &path, codes, answer(request))
+    let response = answer(request);
+    let status = response.status().as_u16();
+    answer_is_documented(&method, &path, codes, response)?;
+    Ok(Some(status))
 }
 
 /// The key of the signature that [`any_other_authorization_is_refused`] begins with.
@@ -38,12 +47,12 @@ pub const SIGNER: Signer<'static> = Signer { access: "access", secret: "the-secr
 /// A token that is as good as the signature, and is not given.
 pub const TOKEN: &str = "a-token";
 
-/// Any `Authorization` on a request that was signed with another one keeps the caller out.
+/// Any `Authorization` on a request that was signed with another one keeps the caller out. Gives the status; none where
+/// the value is no header's.
 ///
 /// Spaces around the commas are the only thing about the right one that may change.
-pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<(), String> {
-    let aksk = AkSk::new(|| 1_767_323_045).key(SIGNER.access, SIGNER.secret, Caller::of_every_mesh());
-    let service = ReleaseService::new(Memory::default(), (Tokens::new([(TOKEN, Caller::of_every_mesh())]), aksk));
+pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<Option<u16>, String> {
+    let service = guarded();
     other_authorization_is_refused(value, |request| block_on(service.answer(request)))
 }
 
@@ -51,24 +60,25 @@ pub fn any_other_authorization_is_refused(value: &[u8]) -> Result<(), String> {
 pub fn other_authorization_is_refused(
     value: &[u8],
     answer: impl FnOnce(Request<Body>) -> Response<Body>,
-) -> Result<(), String> {
-    let Ok(given) = HeaderValue::from_bytes(value) else { return Ok(()) };
+) -> Result<Option<u16>, String> {
+    let Ok(given) = HeaderValue::from_bytes(value) else { return Ok(None) };
     let mut request = signed_delete()?;
     let right = request.headers().get("authorization").cloned().ok_or("not signed")?;
     request.headers_mut().insert("authorization", given.clone());
 
     let response = answer(request.map(Body::from));
     let same = without_spaces(&given) == without_spaces(&right);
-    match (response.status().as_u16(), same) {
+    let status = response.status().as_u16();
+    match (status, same) {
         (404, true) | (401, false) => {}
         (401, true) if given != right => {}
-        (status, _) => return Err(format!("{given:?} got {status}")),
+        _ => return Err(format!("{given:?} got {status}")),
     }
     let body = text_of(response);
     if body.contains(SIGNER.secret) || body.contains(TOKEN) {
         return Err(format!("{given:?}: the answer shows a secret: {body}"));
     }
-    Ok(())
+    Ok(Some(status))
 }
 
 /// The request that [`any_other_authorization_is_refused`] begins with: signed by [`SIGNER`], at 2026-01-02 03:04:05 UTC.
@@ -80,8 +90,8 @@ pub fn signed_delete() -> Result<Request<String>, String> {
     Ok(request)
 }
 
-/// Any body of a create gets a documented answer, and what is created is what was asked for.
-pub fn any_create_body_is_understood_or_refused(body: &[u8]) -> Result<(), String> {
+/// Any body of a create gets a documented answer, and what is created is what was asked for. Gives the status.
+pub fn any_create_body_is_understood_or_refused(body: &[u8]) -> Result<u16, String> {
     let service = ReleaseService::new(Memory::default(), Unauthenticated);
     create_body_is_understood_or_refused(body, |request| block_on(service.answer(request)))
 }
@@ -90,7 +100,7 @@ pub fn any_create_body_is_understood_or_refused(body: &[u8]) -> Result<(), Strin
 pub fn create_body_is_understood_or_refused(
     body: &[u8],
     answer: impl FnOnce(Request<Body>) -> Response<Body>,
-) -> Result<(), String> {
+) -> Result<u16, String> {
     let path = "/v2/meshes/mesh-1/namespaces/shop/releases";
     let request = Request::post(path).header("content-type", "application/json");
     let request = request.body(Body::from(body.to_vec())).map_err(|error| error.to_string())?;
@@ -106,8 +116,9 @@ pub fn create_body_is_understood_or_refused(
             }
         }
     }
-    let response = Response::from_parts(head, Body::from(created));
-    answer_is_documented(&Method::POST, path, Codes::Newer, response)
+    let status = head.status.as_u16();
+    answer_is_documented(&Method::POST, path, Codes::Newer, Response::from_parts(head, Body::from(created)))?;
+    Ok(status)
 }
 
 /// Whether the OpenAPI document lists this answer to a request of that method and path, and its body, codes and headers
@@ -181,6 +192,12 @@ pub fn documented_statuses(method: &Method, path: &str) -> Vec<String> {
 pub fn text_of(response: Response<Body>) -> String {
     let Ok(body) = block_on(response.into_body().collect());
     String::from_utf8_lossy(&body.to_bytes()).into_owned()
+}
+
+/// For callers with [`SIGNER`] or [`TOKEN`] only, at 2026-01-02 03:04:05 UTC.
+fn guarded() -> ReleaseService<Memory, (Tokens, AkSk)> {
+    let aksk = AkSk::new(|| 1_767_323_045).key(SIGNER.access, SIGNER.secret, Caller::of_every_mesh());
+    ReleaseService::new(Memory::default(), (Tokens::new([(TOKEN, Caller::of_every_mesh())]), aksk))
 }
 
 /// With one task, `mesh-1/shop/r1`.

@@ -316,6 +316,21 @@ fn the_spelling_of_an_escape_does_not_matter() {
 }
 
 #[test]
+fn what_is_not_an_escape_is_not_taken_for_one() {
+    // A percent sign was signed; sent is the same text, where it is the start of a bad escape.
+    for (signed, sent) in [("%25zz", "%zz"), ("%25ff", "%ff"), ("%25ff", "%FF"), ("%25", "%")] {
+        for (before, after) in [("/releases/", "?k=v"), ("/releases?k=", ""), ("/releases?", "=v")] {
+            let mut asked = Request::get(format!("{before}{signed}{after}")).body(String::new()).unwrap();
+            asked.headers_mut().insert("host", "releases.example".parse().unwrap());
+            SIGNER.sign(&mut asked, DATE, &[]);
+            assert!(check(&aksk(), asked.clone()).is_ok(), "{before}{signed}{after}");
+            *asked.uri_mut() = format!("{before}{sent}{after}").parse().unwrap();
+            assert!(check(&aksk(), asked).is_err(), "{before}{sent}{after}");
+        }
+    }
+}
+
+#[test]
 fn reserved_characters_are_signed_escaped() {
     let mut asked = Request::get("/a%2Bb%3A/?k=%2F%2B&k=%24").body(String::new()).unwrap();
     asked.headers_mut().insert("host", "releases.example".parse().unwrap());

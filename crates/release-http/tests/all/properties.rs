@@ -5,9 +5,10 @@ use http::{Method, Request, Response};
 use proptest::prelude::*;
 use release_core::{Action, ReleaseKey};
 use release_http::{Body, Call, Codes, properties};
+use std::fmt::{Debug, Write as _};
 use std::path::Path;
 
-fn holds(result: Result<(), String>) -> Result<(), TestCaseError> {
+fn holds<T>(result: Result<T, String>) -> Result<T, TestCaseError> {
     result.map_err(TestCaseError::fail)
 }
 
@@ -49,6 +50,8 @@ fn nearly_a_request() -> impl Strategy<Value = Vec<u8>> {
         "content-type: text/plain\n",
         "",
         "Content-Type: application/json; charset=UTF-8\nX-Request-Id: a b\n",
+        "Content-Type: application/json\nX-Auth-Token: a-token\n",
+        "Content-Type: application/json\nX-Auth-Token: another\n",
     ]);
     let body = prop_oneof![
         Just(String::new()),
@@ -111,24 +114,32 @@ proptest! {
     }
 }
 
+/// What each seed is answered with: a property that looked at nothing would answer nothing.
 #[test]
-fn the_seeds_of_the_fuzzers_hold() {
-    type Property = fn(&[u8]) -> Result<(), String>;
-    let targets: [(&str, Property); 3] = [
-        ("http_request", properties::any_request_gets_a_documented_answer),
-        ("http_authorization", properties::any_other_authorization_is_refused),
-        ("http_create", properties::any_create_body_is_understood_or_refused),
-    ];
-    for (target, property) in targets {
+fn the_seeds_of_the_fuzzers_hold_and_reach_what_they_are_for() {
+    let mut shown = String::new();
+    let mut seeds = |target: &str, property: fn(&[u8]) -> Result<String, String>| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
-        let mut count = 0;
-        for seed in std::fs::read_dir(folder).unwrap() {
-            let seed = seed.unwrap().path();
-            property(&std::fs::read(&seed).unwrap()).unwrap_or_else(|why| panic!("{}: {why}", seed.display()));
-            count += 1;
+        let mut seeds: Vec<_> = std::fs::read_dir(folder).unwrap().map(|seed| seed.unwrap().path()).collect();
+        seeds.sort();
+        for seed in seeds {
+            let name = seed.file_name().unwrap().to_string_lossy().into_owned();
+            let answered = property(&std::fs::read(&seed).unwrap()).unwrap_or_else(|why| panic!("{name}: {why}"));
+            writeln!(shown, "{target}/{name}: {answered}").unwrap();
         }
-        assert!(count > 0, "{target} has no seeds");
-    }
+    };
+    seeds("http_request", |text| properties::any_request_gets_a_documented_answer(text).map(|all| format!("{all:?}")));
+    seeds("http_authorization", |value| {
+        properties::any_other_authorization_is_refused(value).map(|status| format!("{status:?}"))
+    });
+    seeds("http_create", |body| properties::any_create_body_is_understood_or_refused(body).map(|one| one.to_string()));
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_is_no_request_is_left_out() {
+    assert_eq!(properties::any_request_gets_a_documented_answer(b"GET"), Ok(vec![]));
+    assert_eq!(properties::any_other_authorization_is_refused(b"\n"), Ok(None));
 }
 
 /// A property that no service breaks says nothing: each is broken here by one that is wrong in one way.
@@ -140,10 +151,10 @@ fn a_wrong_service_breaks_each_property() {
         let challenge = if status == 401 { response.header("www-authenticate", "X-Auth-Token") } else { response };
         challenge.body(Body::from(body.to_owned())).unwrap()
     };
-    let broken = |result: Result<(), String>, why: &str| {
+    fn broken<T: Debug>(result: Result<T, String>, why: &str) {
         let said = result.unwrap_err();
         assert!(said.contains(why), "{said}");
-    };
+    }
 
     let request =
         b"DELETE /v2/meshes/mesh-1/namespaces/shop/releases/r1?action=end\ncontent-type: application/json\n\n{}";
@@ -155,7 +166,7 @@ fn a_wrong_service_breaks_each_property() {
             reply(status, "")
         })
     };
-    assert_eq!(answered(200), Ok(()));
+    assert_eq!(answered(200), Ok(Some(200)));
     broken(answered(204), "the status is not listed");
 
     let other = |value: &[u8], status, body| {
@@ -164,22 +175,22 @@ fn a_wrong_service_breaks_each_property() {
             reply(status, body)
         })
     };
-    assert_eq!(other(b"anything", 401, ""), Ok(()));
+    assert_eq!(other(b"anything", 401, ""), Ok(Some(401)));
     broken(other(b"anything", 404, ""), "got 404");
     broken(other(b"anything", 401, "wrong: a-token"), "shows a secret");
     broken(other(b"anything", 401, "wrong: the-secret-key"), "shows a secret");
     let signed = properties::signed_delete().unwrap();
     let right = signed.headers().get("authorization").unwrap().to_str().unwrap();
     let spaced = right.replace(", ", " ,  ");
-    assert_eq!(other(right.as_bytes(), 404, ""), Ok(()));
-    assert_eq!(other(spaced.as_bytes(), 404, ""), Ok(()));
-    assert_eq!(other(spaced.as_bytes(), 401, ""), Ok(()));
+    assert_eq!(other(right.as_bytes(), 404, ""), Ok(Some(404)));
+    assert_eq!(other(spaced.as_bytes(), 404, ""), Ok(Some(404)));
+    assert_eq!(other(spaced.as_bytes(), 401, ""), Ok(Some(401)));
     broken(other(right.as_bytes(), 401, ""), "got 401");
 
     let created = |asked: &str, status, body: &str| {
         properties::create_body_is_understood_or_refused(asked.as_bytes(), |_| reply(status, body))
     };
-    assert_eq!(created(CREATE, 201, CREATE), Ok(()));
+    assert_eq!(created(CREATE, 201, CREATE), Ok(201));
     broken(created(CREATE, 201, &CREATE.replace("cart-v2", "cart-v3")), "/metadata/name");
     broken(created("{", 201, CREATE), "not JSON, yet created");
     broken(created(CREATE, 418, "{}"), "the status is not listed");

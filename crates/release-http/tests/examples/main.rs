@@ -1,15 +1,18 @@
-//! The examples that serve, over a real socket.
+//! The examples, as they stand: those that serve, over real sockets.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop when its set-up is wrong")]
-#![expect(dead_code, reason = "the examples' own `main`, which takes a fixed port")]
+#![expect(dead_code, reason = "the examples' own `main`, which takes a fixed port or prints")]
 
 #[path = "../../examples/axum.rs"]
 mod axum;
 #[path = "../../examples/hyper.rs"]
 mod hyper;
+#[path = "../../examples/plain.rs"]
+mod plain;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[test]
@@ -22,6 +25,15 @@ fn axum_serves_the_api_next_to_other_routes() {
 #[test]
 fn bare_hyper_serves_the_api() {
     assert_documented(serve(hyper::serve));
+}
+
+#[test]
+fn the_plain_function_answers_without_a_server() {
+    let said = plain::conversation().unwrap();
+    let statuses: Vec<&str> =
+        said.lines().filter(|line| line.starts_with(|char: char| char.is_ascii_digit())).collect();
+    assert_eq!(statuses, ["201 Created", "200 OK", "404 Not Found"]);
+    assert!(said.contains("ASM.01404001") && said.contains("Delete("), "{said}");
 }
 
 /// A release is created, ended, and then not found any more; what is wrong is said.
@@ -58,6 +70,8 @@ fn serve<F: Future<Output = io::Result<()>> + 'static>(server: fn(TcpListener) -
 /// One request on a connection of its own; the whole answer.
 fn ask(address: SocketAddr, method: &str, target: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
+    // Only ends a test that hangs.
+    connection.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let length = body.len();
     let head =
         format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}");

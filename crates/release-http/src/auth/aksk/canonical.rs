@@ -2,11 +2,12 @@
 
 use super::wrong;
 use crate::auth::Denied;
+use crate::percent;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use time::{Date, Month, Time, UtcDateTime};
@@ -90,11 +91,11 @@ fn push_query(text: &mut String, query: Option<&str>) {
     }
 }
 
-/// What is not an escape, or not UTF-8 once decoded, is kept distinct here and refused by the parser later.
+/// What can't be decoded stays as it is, which is no encoding of anything else; the parser refuses it later.
 fn recoded(part: &str) -> String {
-    match percent_decode_str(part).decode_utf8() {
+    match percent::decode(part) {
         Ok(decoded) => utf8_percent_encode(&decoded, RESERVED).to_string(),
-        Err(_) => utf8_percent_encode(part, RESERVED).to_string(),
+        Err(_) => part.to_owned(),
     }
 }
 

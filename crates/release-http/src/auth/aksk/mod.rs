@@ -27,6 +27,8 @@ const SKEW: u64 = 15 * 60;
 ///   twice within a second signs a header that differs as well, for example `X-Request-Id`.
 /// - The body is always hashed: `X-Sdk-Content-Sha256` must be its hash where it is given, and `UNSIGNED-PAYLOAD` is
 ///   refused.
+/// - The path and the query are signed as the client sent them. A router that takes a prefix off the path before it calls
+///   this, as axum's `nest_service` does, makes every signature wrong: mount the API with its whole path.
 /// - An unknown access key and a wrong signature give the same answer, after the same work. `Debug` shows no key.
 ///
 /// ```
