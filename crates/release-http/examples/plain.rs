@@ -21,15 +21,15 @@ pub(crate) fn conversation() -> Result<String, Box<dyn std::error::Error>> {
         "metadata": {"name": "cart-v2"},
         "spec": {"serviceName": "cart", "originalVersion": "v1", "version": "v2"}
     }"#;
-    let mut said = shown(block_on(service.answer(Request::post(RELEASES).headers(body)?)));
     let end = || Request::delete(format!("{RELEASES}/r1?action=end")).headers("");
-    said += &shown(block_on(service.answer(end()?)));
-    said += &shown(block_on(service.answer(end()?)));
+    let created = shown(block_on(service.answer(Request::post(RELEASES).headers(body)?)));
+    let ended = shown(block_on(service.answer(end()?)));
+    let again = shown(block_on(service.answer(end()?)));
 
     // Or only the half that understands requests.
     let (head, body) = end()?.into_parts();
-    said += &format!("{:?}\n", Call::parse(&head, body.as_bytes())?);
-    Ok(said)
+    let call = Call::parse(&head, body.as_bytes())?;
+    Ok(format!("{created}{ended}{again}{call:?}\n"))
 }
 
 trait Headers {

@@ -142,6 +142,12 @@ fn what_is_no_request_is_left_out() {
     assert_eq!(properties::any_other_authorization_is_refused(b"\n"), Ok(None));
 }
 
+#[track_caller]
+fn broken<T: Debug>(result: Result<T, String>, why: &str) {
+    let said = result.unwrap_err();
+    assert!(said.contains(why), "{said}");
+}
+
 /// A property that no service breaks says nothing: each is broken here by one that is wrong in one way.
 #[test]
 fn a_wrong_service_breaks_each_property() {
@@ -151,11 +157,6 @@ fn a_wrong_service_breaks_each_property() {
         let challenge = if status == 401 { response.header("www-authenticate", "X-Auth-Token") } else { response };
         challenge.body(Body::from(body.to_owned())).unwrap()
     };
-    fn broken<T: Debug>(result: Result<T, String>, why: &str) {
-        let said = result.unwrap_err();
-        assert!(said.contains(why), "{said}");
-    }
-
     let request =
         b"DELETE /v2/meshes/mesh-1/namespaces/shop/releases/r1?action=end\ncontent-type: application/json\n\n{}";
     let answered = |status| {
