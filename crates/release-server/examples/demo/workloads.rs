@@ -41,12 +41,12 @@ impl Workloads {
     /// What the server is told about them.
     pub(crate) fn services_file(&self, host: &str) -> String {
         let mut text = format!(
-            "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nservice = \"cart\"\ndomains = [\"{host}\"]\n\
-             serves = \"v1\"\nmax_stream_seconds = 1\nretire_url = \"http://{}/retire\"\n",
+            "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nname = \"cart\"\ndomains = [\"{host}\"]\nserves = \"v1\"\n\
+             max-stream-seconds = 1\nhealth-path = \"/health\"\nretire-webhook = \"http://{}/retire\"\n[service.versions]\n",
             self.webhook
         );
         for (version, upstream) in &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = write!(text, "\n[service.versions.{version}]\nendpoints = [\"{}\"]\n", upstream.address());
+            let _ = writeln!(text, "{version} = [\"{}\"]", upstream.address());
         }
         text
     }

@@ -203,3 +203,58 @@ fn text(table: &Table) -> String {
         table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A release of which the status says that.
+    fn document(status: &Value) -> ReleaseDocument {
+        serde_json::from_value(json!({
+            "metadata": { "meshID": "mesh-1", "name": "cart-v2", "uid": "r1", "namespace": "shop" },
+            "spec": { "serviceName": "cart", "version": "v2", "originalVersion": "v1", "newToThisClient": true },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn closing(stage: &str) -> Value {
+        json!({
+            "phase": "closing", "action": "end", "stage": stage,
+            "wanted": { "generation": 4, "policy": { "exclusive": "grayscale" } },
+            "confirmed": { "generation": 3, "policy": { "weighted": { "grayscale": 20 } } },
+            "failure": { "step": "apply the routing", "reason": "node envoy-2 is cut off since 12:03:04" },
+        })
+    }
+
+    #[test]
+    fn a_takeover_shows_where_it_is_and_what_keeps_it() {
+        let stages: Vec<_> = ["preparing", "routing", "draining", "retiring"]
+            .map(|stage| stages(&document(&closing(stage)).status))
+            .into();
+        let shown = release(&document(&closing("routing")));
+        let still = still_closing(&document(&closing("routing")));
+        insta::assert_snapshot!(format!("{}\n\n{shown}\n{still}", stages.join("\n")));
+    }
+
+    #[test]
+    fn every_policy_is_told_in_few_words() {
+        let rule = json!([{ "browser": "chrome" }]);
+        let other = json!([{ "operatingSystem": "ios" }]);
+        let texts = [
+            json!({ "exclusive": "original" }),
+            json!({ "exclusive": "grayscale" }),
+            json!({ "weighted": { "grayscale": 7 } }),
+            json!({ "content": [rule] }),
+            json!({ "content": [rule, other] }),
+        ]
+        .map(|policy| {
+            let numbered = json!({ "generation": 2, "policy": policy });
+            let release = document(&json!({ "phase": "running", "wanted": numbered, "confirmed": numbered }));
+            traffic(&release, &release.status.confirmed.policy)
+        });
+        let expected = ["all v1", "all v2", "93 % v1, 7 % v2", "1 rule v2, rest v1", "2 rules v2, rest v1"];
+        assert_eq!(texts, expected);
+    }
+}

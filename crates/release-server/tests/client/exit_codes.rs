@@ -4,6 +4,7 @@ use crate::programs::{Done, STUCK, Server, client, done, stable};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 
 fn message(Done { code, out, err }: Done, url: &str) -> String {
@@ -119,4 +120,21 @@ fn a_client_that_does_not_wait_for_the_end_knows_that_it_goes_on() {
     let done = server.run(["cancel", &id, "--timeout", "1"]);
     assert_eq!(done.code, 5, "{done:?}");
     assert!(done.err.contains("the cancel is decided and goes on"), "{done:?}");
+}
+
+/// Ctrl-C ends the waiting, not the takeover, and says so.
+#[test]
+fn an_interrupt_tells_that_it_goes_on() {
+    let server = Server::start(&["--no-auth", STUCK]);
+    let id = server.create();
+    let mut command = server.client();
+    command.args(["cancel", &id]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    server.until(&id, |release| release["status"]["phase"] == "closing");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("the cancel is decided and goes on"), "{said}");
 }
