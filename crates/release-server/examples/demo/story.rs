@@ -65,17 +65,17 @@ impl Story {
         let id = self.create("cart-v2", 0, 1).await?;
         self.users = Some(Traffic::start(self.traffic.clone(), HOST, Arc::clone(&self.recorder)));
         println!("   (from here on, users send {RATE} requests each second)");
-        self.weight(&id, 0, 1).await?;
+        self.weight("cart-v2", &id, 0, 1).await?;
 
         title("A request that is not right is refused, and changes nothing");
         expect(&self.api.delete(&id, "finish").await?, StatusCode::BAD_REQUEST)?;
 
         title("What would happen if it were ended now?");
-        self.run(&["plan", "end", &id]).await?;
+        self.run(&["plan", "end", "cart-v2"]).await?;
 
         title("End it: v2 takes over, then v1 is retired");
         self.take_over(&id, "end", 0).await?;
-        self.run(&["show", &id]).await?;
+        self.run(&["show", "cart-v2"]).await?;
 
         title("The same again: that task is closed");
         expect(&self.api.delete(&id, "end").await?, StatusCode::NOT_FOUND)
@@ -84,10 +84,10 @@ impl Story {
     async fn second_release(&self) -> Result<()> {
         title("The next release of cart: v3 beside v2, with 20 % of the requests");
         let id = self.create("cart-v3", 1, 2).await?;
-        self.weight(&id, 1, 2).await?;
+        self.weight("cart-v3", &id, 1, 2).await?;
 
         title("What would happen if it were canceled now?");
-        self.run(&["plan", "cancel", &id]).await?;
+        self.run(&["plan", "cancel", "cart-v3"]).await?;
 
         title("Cancel it: v2 takes all back, then v3 is retired");
         self.take_over(&id, "cancel", 2).await?;
@@ -106,9 +106,9 @@ impl Story {
     }
 
     /// Gives the grayscale version 20 %, and looks whether it gets that.
-    async fn weight(&self, id: &str, original: usize, grayscale: usize) -> Result<()> {
+    async fn weight(&self, name: &str, id: &str, original: usize, grayscale: usize) -> Result<()> {
         sleep(LOOK / 4).await;
-        self.run(&["policy", id, "--weight", "20"]).await?;
+        self.run(&["policy", name, "--weight", "20"]).await?;
         self.until(id, confirmed).await?;
         let from = self.recorder.event(format!("{} has 20 %, confirmed", label(grayscale)));
         sleep(LOOK).await;

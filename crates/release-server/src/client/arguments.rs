@@ -57,7 +57,7 @@ pub(crate) enum OutputFormat {
 /// A release that is there already.
 #[derive(Debug, Args)]
 pub(crate) struct OneRelease {
-    /// The id of the release, as `create` and `list` show it
+    /// The release, by its id as `create` and `list` show it, or by its name
     #[arg(value_name = "RELEASE")]
     pub(super) id: ReleaseId,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use super::arguments::{Create, List, OneRelease, OutputFormat, Plan, Policy, Pol
 use super::connection::{Answer, Server};
 use super::document::{PhaseName, PlanDocument, ReleaseDocument};
 use super::failure::{Exit, Failure};
+use super::release::find;
 use super::{show, takeover};
 use clap::CommandFactory as _;
 use release_core::{Action, Percent, ReleaseKey, Routing};
@@ -73,15 +74,18 @@ async fn list(arguments: &List) -> Result<String, Failure> {
 
 async fn show(arguments: &OneRelease) -> Result<String, Failure> {
     let server = Server::new(&arguments.connection)?;
-    let answer = server.ask(Operation::Get, &arguments.key(), "", "").await?;
-    printed(arguments.output.format, &on_release(&arguments.key(), answer)?, show::release)
+    let key = find(&server, arguments).await?;
+    let answer = server.ask(Operation::Get, &key, "", "").await?;
+    printed(arguments.output.format, &on_release(&key, answer)?, show::release)
 }
 
 async fn policy(arguments: &Policy) -> Result<String, Failure> {
     let Policy { choice, release } = arguments;
     let server = Server::new(&release.connection)?;
-    let answer = server.ask(Operation::SetPolicy, &release.key(), "", policy_document(choice)?).await?;
-    printed(release.output.format, &on_release(&release.key(), answer)?, show::policy_set)
+    let document = policy_document(choice)?;
+    let key = find(&server, release).await?;
+    let answer = server.ask(Operation::SetPolicy, &key, "", document).await?;
+    printed(release.output.format, &on_release(&key, answer)?, show::policy_set)
 }
 
 fn policy_document(choice: &PolicyChoice) -> Result<Vec<u8>, Failure> {
@@ -109,7 +113,7 @@ fn usage(message: String) -> Failure {
 async fn plan(arguments: &Plan) -> Result<String, Failure> {
     let Plan { action, release } = arguments;
     let server = Server::new(&release.connection)?;
-    let key = release.key();
+    let key = find(&server, release).await?;
     let answer = on_release(&key, server.ask(Operation::Preview, &key, &takeover::query(*action), "").await?)?;
     match release.output.format {
         OutputFormat::Json => Ok(pretty(&read::<Value>(&answer)?)),
@@ -124,8 +128,9 @@ async fn plan(arguments: &Plan) -> Result<String, Failure> {
 
 async fn reopen(arguments: &OneRelease) -> Result<String, Failure> {
     let server = Server::new(&arguments.connection)?;
-    let answer = server.ask(Operation::Reopen, &arguments.key(), "", "").await?;
-    printed(arguments.output.format, &on_release(&arguments.key(), answer)?, show::reopened)
+    let key = find(&server, arguments).await?;
+    let answer = server.ask(Operation::Reopen, &key, "", "").await?;
+    printed(arguments.output.format, &on_release(&key, answer)?, show::reopened)
 }
 
 fn completions(shell: clap_complete::Shell) -> String {
@@ -158,7 +163,7 @@ pub(super) fn on_release(key: &ReleaseKey, answer: Answer) -> Result<Answer, Fai
     })
 }
 
-fn succeeded(answer: Answer) -> Result<Answer, Failure> {
+pub(super) fn succeeded(answer: Answer) -> Result<Answer, Failure> {
     if answer.status.is_success() { Ok(answer) } else { Err(Failure::answered(&answer)) }
 }
 
@@ -176,10 +181,4 @@ fn understood<T>(document: Result<T, serde_json::Error>) -> Result<T, Failure> {
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
-}
-
-impl OneRelease {
-    pub(super) fn key(&self) -> ReleaseKey {
-        ReleaseKey { mesh: self.scope.mesh_id.clone(), namespace: self.scope.namespace.clone(), id: self.id.clone() }
-    }
 }

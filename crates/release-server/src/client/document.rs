@@ -7,6 +7,11 @@ use release_core::{
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
+pub(super) struct ReleaseListDocument {
+    pub(super) items: Vec<ReleaseDocument>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ReleaseDocument {
     pub(super) metadata: Metadata,
     pub(super) spec: Spec,

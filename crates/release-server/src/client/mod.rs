@@ -9,6 +9,7 @@ mod connection;
 mod document;
 mod failure;
 mod progress;
+mod release;
 mod show;
 mod takeover;
 mod token;

@@ -6,6 +6,7 @@ use super::connection::{Answer, Server};
 use super::document::{PhaseName, ReleaseDocument};
 use super::failure::{Exit, Failure};
 use super::progress::Progress;
+use super::release::find;
 use super::show;
 use release_core::{Action, ReleaseKey};
 use release_http::Operation;
@@ -21,7 +22,7 @@ pub(super) fn query(action: Action) -> String {
 
 pub(super) async fn run(arguments: &OneRelease, action: Action) -> Result<String, Failure> {
     let server = Server::new(&arguments.connection)?;
-    let key = arguments.key();
+    let key = find(&server, arguments).await?;
     let answer = match watched(&server, &key, action).await {
         // It may go on, and it may be done.
         Ok(answer) if answer.status.is_server_error() => {

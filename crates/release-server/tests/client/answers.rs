@@ -41,6 +41,32 @@ fn ids_can_be_handed_to_the_next_command() {
 }
 
 #[test]
+fn a_release_is_known_by_its_name_too() {
+    let server = Server::start(&["--no-auth"]);
+    let create = |name: &str, service: &str| {
+        let create = format!("create {name} --service {service} --original v1 --grayscale v2 --output id");
+        server.run(create.split(' ')).ok().trim().to_owned()
+    };
+    let shown = |name: &str| server.run(["show", name, "--output", "id"]);
+    let first = create("cart-v2", "cart");
+    assert_eq!(shown("cart-v2").ok().trim(), first);
+    assert_eq!(server.run(["cancel", "cart-v2", "--output", "id"]).ok().trim(), first);
+    // The unclosed one goes first, and the newest of those that are closed.
+    let second = create("cart-v2", "cart");
+    assert_eq!(shown("cart-v2").ok().trim(), second);
+    let third = create("cart-v2", "basket");
+    let both = shown("cart-v2");
+    assert_eq!(both.code, 2, "{both:?}");
+    assert!(both.err.contains(&second) && both.err.contains(&third), "{both:?}");
+    server.run(["cancel", &second]).ok();
+    assert_eq!(server.run(["cancel", "cart-v2", "--output", "id"]).ok().trim(), third);
+    assert_eq!(shown("cart-v2").ok().trim(), third);
+    assert_eq!(server.run(["cancel", "cart-v2"]).code, 4);
+    assert_eq!(server.run(["cancel", "cart-v3"]).code, 4);
+    assert_eq!(server.run(["show", "cart-v2", "--namespace", "elsewhere"]).code, 4);
+}
+
+#[test]
 fn a_policy_is_a_share_or_a_version_or_a_document() {
     let server = Server::start(&["--no-auth"]);
     let id = running(&server);

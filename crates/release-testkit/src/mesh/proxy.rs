@@ -4,7 +4,7 @@ use core::fmt;
 
 use release_core::{Generation, NumberedRouting, Owners, Version};
 
-/// A proxy's name: `envoy-1`, `envoy-2`, ...
+/// A proxy's name: `proxy-1`, `proxy-2`, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProxyId(u8);
 
@@ -17,7 +17,7 @@ impl ProxyId {
 
 impl fmt::Display for ProxyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "envoy-{}", self.0)
+        write!(f, "proxy-{}", self.0)
     }
 }
 
