@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: runs the benchmarks of a crate and prints one table per criterion group.
 //!
 //! In each group one function may be the baseline: it is named `baseline`, or its name starts with `bare`. Benches named
-//! `footprint` are plain programs that print their own lines (allocations, bytes); they run last.
+//! `footprint` or `load` are plain programs that print their own lines (allocations, bytes; a server under load); they run
+//! last.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -26,7 +27,8 @@ pub(crate) struct Options {
 pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     let packages: Vec<_> = workspace::packages(sh)?.into_iter().filter(|p| !p.benches.is_empty()).collect();
     let package = workspace::suite(&packages, &options.suite)?;
-    let (footprints, timed): (Vec<_>, Vec<_>) = package.benches.iter().partition(|bench| *bench == "footprint");
+    let (plain, timed): (Vec<_>, Vec<_>) =
+        package.benches.iter().partition(|bench| ["footprint", "load"].contains(&bench.as_str()));
     let (name, more) = (&package.name, &options.more);
     let start = SystemTime::now();
     for bench in &timed {
@@ -36,7 +38,7 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     let measured = measurements(&sh.current_dir().join("target/criterion"), start)?;
     ensure!(timed.is_empty() || !measured.is_empty(), "the benchmarks of {name} measured nothing");
     print!("{}", tables(&measured));
-    for bench in footprints {
+    for bench in plain {
         cmd!(sh, "cargo bench -p {name} --all-features --bench {bench}").run()?;
     }
     Ok(())

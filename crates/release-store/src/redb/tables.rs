@@ -133,7 +133,11 @@ impl<'txn> Tables<'txn> {
         } else {
             self.unclosed.insert(row.service(), key.id.as_str())?;
         }
-        while self.closed.len()? > self.keep_closed {
+        // Two at most: a store that is to keep far fewer than before gets there without a write that takes long.
+        for _ in 0..2 {
+            if self.closed.len()? <= self.keep_closed {
+                break;
+            }
             if let Some((_, oldest)) = self.closed.pop_first()? {
                 self.releases.remove(oldest.value())?;
             }
