@@ -1,5 +1,5 @@
 use crate::disk::SimulatedDisk;
-use release_core::{Command, ReleaseKey, ReleaseSpec, ReleaseTask};
+use release_core::{Command, ReleaseKey, ReleaseSpec, ReleaseTask, Witnesses};
 use release_engine::{Record, Store, Timestamp};
 use release_store::{OpenError, RedbStore};
 use release_testkit::conformance::store::{self, Disk};
@@ -72,6 +72,31 @@ async fn what_it_answered_is_there_after_opening_the_file_again() {
     assert_eq!((found.record, found.revision), (changed, next));
     let left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["releases"], "nothing else is left behind");
+}
+
+/// Somebody has lowered the number: no write has to pay for all of it.
+#[tokio::test]
+async fn a_store_that_is_to_keep_fewer_gets_there_little_by_little() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("releases");
+    let many = RedbStore::open_keeping(&path, 10).unwrap();
+    for number in 0..7 {
+        let mut closed = record(&format!("closed-{number}"));
+        let _ = closed.task.command(Command::CANCEL).unwrap();
+        while let Some(step) = closed.task.next_step() {
+            let _ = closed.task.report(step.succeeded(Witnesses::one("envoy-1"), "idle")).unwrap();
+        }
+        many.create(closed).await.unwrap();
+    }
+    drop(many);
+    let few = RedbStore::open_keeping(&path, 2).unwrap();
+    let mut left = Vec::new();
+    for number in 0..4 {
+        few.create(record(&format!("id-{number}"))).await.unwrap();
+        let all = few.list(&"mesh-1".parse().unwrap()).await.unwrap();
+        left.push(all.iter().filter(|stored| stored.record.task.phase().is_closed()).count());
+    }
+    assert_eq!(left, [5, 3, 2, 2]);
 }
 
 /// Copies of the file of a store that is never closed: what `kill -9` leaves behind.
