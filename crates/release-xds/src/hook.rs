@@ -215,7 +215,7 @@ async fn post(uri: &Uri, facts: &Facts) -> Result<(), HookError> {
 }
 
 /// The end of the chain says why; what is before it, only that.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
 }
 

@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 /// Which service: one of a namespace of a mesh. Printed as `mesh-1/shop/cart`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceName {
     /// The mesh.
     pub mesh: MeshId,
@@ -70,7 +71,8 @@ impl fmt::Display for Endpoint {
 }
 
 /// Which version serves which request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Serves {
     /// One version alone: there is no release, or none that was ever applied.
     One(VersionLabel),

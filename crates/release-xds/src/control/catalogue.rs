@@ -1,0 +1,115 @@
+//! What is to be served at this moment, as resources.
+
+use crate::envoy;
+use crate::service::{Kind, Resource, ServiceConfig, ServiceName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A resource, and what it means for the services in it. Two of the same id are the same.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) id: u64,
+    pub(super) resource: Resource,
+    /// Of a route configuration: the revision of each service in it.
+    pub(super) revisions: BTreeMap<ServiceName, u64>,
+    /// Of a route configuration: the clusters that it can give a request to, and how long such a request can take.
+    pub(super) reaches: BTreeMap<String, Duration>,
+}
+
+/// Resources by name.
+pub(super) type Contents = BTreeMap<String, Arc<Content>>;
+
+/// What is to be served at this moment.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    newest_id: u64,
+    pub(super) clusters: Contents,
+    /// Those that somebody asked for.
+    routes: Contents,
+}
+
+impl Catalogue {
+    /// Takes in what a service wants now; with `None` it is gone. Returns the clusters that are not there any more.
+    pub(super) fn update(&mut self, name: &ServiceName, config: Option<&ServiceConfig>) -> Vec<Arc<Content>> {
+        let prefix = format!("{name}/");
+        let before: Vec<_> = self.clusters.keys().filter(|cluster| cluster.starts_with(&prefix)).cloned().collect();
+        let mut gone: Contents =
+            before.into_iter().filter_map(|cluster| self.clusters.remove_entry(&cluster)).collect();
+        for resource in config.map(envoy::clusters).unwrap_or_default() {
+            let known = gone.remove(&resource.name);
+            let content = match known.filter(|known| known.resource == resource) {
+                Some(same) => same,
+                None => self.content(resource, BTreeMap::new(), BTreeMap::new()),
+            };
+            self.clusters.insert(content.resource.name.clone(), content);
+        }
+        self.routes.retain(|route, _| !covers(route, name));
+        gone.into_values().collect()
+    }
+
+    /// The route configuration of that name.
+    pub(super) fn route<'a>(
+        &mut self,
+        name: &str,
+        services: impl Iterator<Item = (u64, &'a ServiceConfig)>,
+    ) -> Arc<Content> {
+        if let Some(content) = self.routes.get(name) {
+            return Arc::clone(content);
+        }
+        let covered: Vec<_> = services.filter(|(_, config)| covers(name, &config.name)).collect();
+        let configs: Vec<_> = covered.iter().map(|(_, config)| *config).collect();
+        let resource = envoy::route(name, &configs);
+        let revisions = covered.iter().map(|(revision, config)| (config.name.clone(), *revision)).collect();
+        let reaches = resource
+            .uses
+            .iter()
+            .map(|cluster| {
+                let owner = configs.iter().find(|config| owns(&config.name, cluster));
+                (cluster.clone(), owner.map_or(Duration::ZERO, |config| config.max_stream_duration))
+            })
+            .collect();
+        let content = self.content(resource, revisions, reaches);
+        self.routes.insert(name.to_owned(), Arc::clone(&content));
+        content
+    }
+
+    fn content(
+        &mut self,
+        resource: Resource,
+        revisions: BTreeMap<ServiceName, u64>,
+        reaches: BTreeMap<String, Duration>,
+    ) -> Arc<Content> {
+        self.newest_id += 1;
+        Arc::new(Content { id: self.newest_id, resource, revisions, reaches })
+    }
+}
+
+/// Whether the route configuration of that name has a virtual host for the service: it is named after the service, its
+/// namespace, or its mesh.
+pub(super) fn covers(route: &str, service: &ServiceName) -> bool {
+    let full = service.to_string();
+    full.strip_prefix(route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the cluster is one of the service's.
+pub(super) fn owns(service: &ServiceName, cluster: &str) -> bool {
+    cluster.rsplit_once('/').is_some_and(|(owner, _)| owner == service.to_string())
+}
+
+/// What Envoy calls a service by itself: changes whenever its routes change.
+pub(super) fn rendered(config: &ServiceConfig) -> Resource {
+    envoy::route(&config.name.to_string(), &[config])
+}
+
+/// The version of a response: the same for the same resources.
+pub(super) fn version(kind: Kind, contents: &Contents) -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    kind.hash(&mut hasher);
+    for content in contents.values() {
+        content.resource.name.hash(&mut hasher);
+        content.resource.body.value.hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
+}

@@ -1,0 +1,183 @@
+//! Services, as the operator describes them.
+
+use super::catalogue::rendered;
+use super::memory::Remembered;
+use super::{Control, Managed};
+use crate::service::{Serves, ServiceConfig, ServiceName, VersionConfig};
+use release_core::{ReleaseKey, VersionLabel};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A service, as the operator describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The service.
+    pub name: ServiceName,
+    /// See [`ServiceConfig::domains`].
+    pub domains: Vec<String>,
+    /// See [`ServiceConfig::max_stream_duration`].
+    pub max_stream_duration: Duration,
+    /// Its versions.
+    pub versions: BTreeMap<VersionLabel, VersionConfig>,
+    /// The version that serves before the first release.
+    pub serves: VersionLabel,
+}
+
+/// Why a description of services was not taken in. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeclareError {
+    /// A service without the version that serves.
+    #[error(
+        "service {service} serves version {version} now, which is not described any more: it must stay until a release has replaced it"
+    )]
+    Serving {
+        /// The service.
+        service: ServiceName,
+        /// The version.
+        version: VersionLabel,
+    },
+    /// A service without a version, or a service, that a release is about.
+    #[error(
+        "release {release} of service {service} is not closed: the service and the two versions must stay until then"
+    )]
+    UnderRelease {
+        /// The release.
+        release: ReleaseKey,
+        /// The service.
+        service: ServiceName,
+    },
+}
+
+impl Control {
+    /// Takes in the description of all services, in place of the one before. What releases have done stays: a version that
+    /// was retired stays so, and a service goes on serving what its last release left.
+    ///
+    /// A service whose [`serves`](Declared::serves) is another one than before, while no release is open, serves that from
+    /// now on. A service that is gone is served no more, and its clusters go as soon as no node can route to them.
+    pub fn declare(&mut self, services: Vec<Declared>) -> Result<(), DeclareError> {
+        let mut next = BTreeMap::new();
+        for declared in services {
+            let remembered = self.recall(&declared);
+            let config = config(&declared, &remembered)?;
+            next.insert(declared.name.clone(), (declared, remembered, config));
+        }
+        for known in self.memory.services.iter().filter(|known| !next.contains_key(&known.name)) {
+            under_release(known)?;
+        }
+        let gone: Vec<_> = self.services.keys().filter(|name| !next.contains_key(name)).cloned().collect();
+        for name in gone {
+            self.services.remove(&name);
+            let clusters = self.catalogue.update(&name, None);
+            self.linger(clusters);
+        }
+        for (name, (declared, remembered, config)) in next {
+            if let Some(managed) = self.services.get_mut(&name) {
+                (managed.declared, managed.remembered) = (declared, remembered);
+            } else {
+                let rendered = rendered(&config);
+                let managed = Managed { declared, remembered, config: config.clone(), rendered, revision: 1 };
+                self.services.insert(name.clone(), managed);
+            }
+            self.serve(&name, config);
+        }
+        self.look_at_all();
+        Ok(())
+    }
+
+    /// What is remembered of a service, in the light of how it is described now.
+    fn recall(&self, declared: &Declared) -> Remembered {
+        let Declared { name, serves, .. } = declared;
+        let Some(mut known) = self.memory.services.iter().find(|known| known.name == *name).cloned() else {
+            return Remembered {
+                name: name.clone(),
+                declared: serves.clone(),
+                serves: Serves::One(serves.clone()),
+                release: None,
+                closed: Vec::new(),
+                retired: BTreeSet::new(),
+                longest_stream: declared.max_stream_duration,
+            };
+        };
+        known.retired.retain(|label| declared.versions.contains_key(label));
+        if known.declared != *serves && open_release(&known).is_none() {
+            known.declared = serves.clone();
+            known.retired.remove(serves);
+            known.serves = Serves::One(serves.clone());
+        }
+        known.longest_stream = known.longest_stream.max(declared.max_stream_duration);
+        known
+    }
+
+    /// A service wants that served from now on.
+    pub(super) fn serve(&mut self, name: &ServiceName, config: ServiceConfig) {
+        let Some(managed) = self.services.get_mut(name) else { return };
+        let rendered = rendered(&config);
+        if rendered != managed.rendered {
+            managed.revision += 1;
+            managed.rendered = rendered;
+        }
+        managed.config = config;
+        let gone = self.catalogue.update(name, Some(&managed.config));
+        for cluster in self.catalogue.clusters.keys() {
+            self.lingering.remove(cluster);
+        }
+        // A version that was retired is known to be unreachable; only what the operator took out lingers.
+        let retired = &managed.remembered.retired;
+        let lingers = gone.into_iter().filter(|cluster| {
+            let label = cluster.resource.name.rsplit_once('/').map(|(_, label)| label);
+            !retired.iter().any(|retired| label == Some(retired.as_str()))
+        });
+        let lingers = lingers.collect();
+        self.linger(lingers);
+        self.remember_service(name);
+        self.look_at_all();
+    }
+
+    fn linger(&mut self, clusters: Vec<std::sync::Arc<super::catalogue::Content>>) {
+        for cluster in clusters {
+            self.lingering.insert(cluster.resource.name.clone(), cluster);
+        }
+    }
+}
+
+/// What a service wants served: as it is described, without the versions that are retired.
+pub(super) fn config(declared: &Declared, remembered: &Remembered) -> Result<ServiceConfig, DeclareError> {
+    let Declared { name, domains, max_stream_duration, versions, .. } = declared;
+    let mut versions = versions.clone();
+    versions.retain(|label, _| !remembered.retired.contains(label));
+    under_release_without(remembered, &versions)?;
+    let serves = remembered.serves.clone();
+    if let Some(version) = serves.owners().into_iter().find(|label| !versions.contains_key(*label)) {
+        return Err(DeclareError::Serving { service: name.clone(), version: version.clone() });
+    }
+    let (name, domains) = (name.clone(), domains.clone());
+    Ok(ServiceConfig { name, domains, max_stream_duration: *max_stream_duration, versions, serves })
+}
+
+/// The two versions of the release that is open, if one is.
+fn open_release(remembered: &Remembered) -> Option<(&ReleaseKey, &VersionLabel, &VersionLabel)> {
+    let fence = remembered.release.as_ref().filter(|fence| fence.retired.is_none())?;
+    match &remembered.serves {
+        Serves::Release { original, grayscale, .. } => Some((&fence.key, original, grayscale)),
+        Serves::One(_) => None,
+    }
+}
+
+fn under_release(remembered: &Remembered) -> Result<(), DeclareError> {
+    under_release_without(remembered, &BTreeMap::new())
+}
+
+/// Refuses that a version is missing which a release is about.
+fn under_release_without(
+    remembered: &Remembered,
+    versions: &BTreeMap<VersionLabel, VersionConfig>,
+) -> Result<(), DeclareError> {
+    match open_release(remembered) {
+        Some((release, original, grayscale))
+            if !(versions.contains_key(original) && versions.contains_key(grayscale)) =>
+        {
+            Err(DeclareError::UnderRelease { release: release.clone(), service: remembered.name.clone() })
+        }
+        _ => Ok(()),
+    }
+}

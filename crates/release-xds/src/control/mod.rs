@@ -1,0 +1,215 @@
+//! What decides: which node has what, what to send next, what is confirmed and what is drained. No I/O, no clock.
+//!
+//! - `catalogue`: services as resources, each content with an id
+//! - `stream`, `holds`: what a node was sent, and what it may route by because of that
+//! - `nodes`, `pushes`: requests in, responses out
+//! - `declared`, `releases`, `progress`: services and steps of releases in, how far they are out
+//! - `memory`: what must outlive a restart
+
+mod catalogue;
+mod declared;
+mod holds;
+mod memory;
+mod moment;
+mod nodes;
+mod progress;
+mod pushes;
+mod redact;
+mod releases;
+mod stream;
+
+pub use declared::{DeclareError, Declared};
+pub use memory::{Fence, Memory, Remembered};
+pub use moment::Moment;
+pub use nodes::{ForgetError, NodeState, NodeStatus, NotANode, Request, StreamId};
+pub use progress::{Blocker, Drained, Obstacle, Progress, Waiting};
+pub use pushes::Push;
+pub use releases::{StepError, service_of};
+
+use crate::service::{Resource, ServiceConfig, ServiceName};
+use catalogue::{Catalogue, Contents};
+use holds::Holds;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use stream::Stream;
+
+/// How careful a [`Control`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many nodes with routes to a service must be known before a routing of it can be confirmed. At least 1: nobody
+    /// can't confirm anything. 1.
+    pub min_nodes: usize,
+    /// How long the workers of an Envoy may go on with the old routes after it has confirmed the new ones. Measured on
+    /// Envoy 1.40: up to 30 ms with starved workers. 250 ms.
+    pub grace: Duration,
+    /// How long a node that is cut off keeps the cluster of a version that lost, after it was last told to; `None`: for ever.
+    pub fence: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { min_nodes: 1, grace: Duration::from_millis(250), fence: None }
+    }
+}
+
+/// The control plane of a mesh of Envoys, without its I/O.
+///
+/// **Calling contract.** Tell it what happens, in the order in which it happens, with the moment: streams and requests of
+/// nodes ([`connected`](Self::connected), [`request`](Self::request), [`closed`](Self::closed)), services
+/// ([`declare`](Self::declare)) and steps of releases ([`apply`](Self::apply), [`retire`](Self::retire)). After each, and at
+/// [`wake`](Self::wake), take [`pushes`](Self::pushes); **save the [`memory`](Self::memory) if it has
+/// [changed](Self::take_unsaved), and only then send them**. Everything else only reads.
+///
+/// Nothing is sent before [`open`](Self::open): a control plane that was restarted must know what is to be served first.
+///
+/// The rules are those of `envoy-measured.md`. What a node may route by is never taken for less than it could be: all that
+/// was sent to it since the last response that it confirmed, and anything at all where it is not known.
+#[derive(Debug)]
+pub struct Control {
+    settings: Settings,
+    started: Moment,
+    open: bool,
+    services: BTreeMap<ServiceName, Managed>,
+    catalogue: Catalogue,
+    /// Clusters that are not served any more, but that a node may still route to.
+    lingering: Contents,
+    nodes: BTreeMap<String, Node>,
+    streams: BTreeMap<StreamId, Stream>,
+    newest_stream: u64,
+    newest_nonce: u64,
+    /// The streams that something may have to be sent to.
+    due: BTreeSet<StreamId>,
+    /// From when on no request by an old route can be under way to a cluster.
+    free: BTreeMap<String, Moment>,
+    /// The requests in progress by the load reports, and when there was last one.
+    loads: BTreeMap<u64, BTreeMap<String, u64>>,
+    last_load: BTreeMap<String, (u64, Moment)>,
+    memory: Memory,
+    unsaved: bool,
+}
+
+/// A service, and what is remembered of it.
+#[derive(Debug)]
+struct Managed {
+    declared: Declared,
+    remembered: Remembered,
+    /// What it wants served: made of the two.
+    config: ServiceConfig,
+    /// Its routes.
+    rendered: Resource,
+    /// Grows when its routes change.
+    revision: u64,
+}
+
+/// A node that has, or had, a stream.
+#[derive(Debug, Default)]
+struct Node {
+    /// What it may still route by although the stream it got that on has ended.
+    left: Holds,
+    /// Since when it has no stream; that of now if there is one.
+    since: Moment,
+    /// The clusters that it was told to drop when it hears nothing for a while.
+    armed: BTreeMap<String, Armed>,
+}
+
+/// That a node was told to drop a cluster when it hears nothing for a while.
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    /// When that was last said.
+    said: Moment,
+    /// Whether the node has ever taken it in.
+    taken: bool,
+}
+
+impl Control {
+    /// A control plane that remembers.
+    pub fn new(settings: Settings, memory: Memory, now: Moment) -> Self {
+        let nodes = memory.nodes.iter().map(|(id, names)| {
+            let left = Holds::remembered(names);
+            (id.clone(), Node { left, since: now, ..Node::default() })
+        });
+        Self {
+            settings,
+            started: now,
+            open: false,
+            services: BTreeMap::new(),
+            catalogue: Catalogue::default(),
+            lingering: Contents::new(),
+            nodes: nodes.collect(),
+            streams: BTreeMap::new(),
+            newest_stream: 0,
+            newest_nonce: 0,
+            due: BTreeSet::new(),
+            free: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            last_load: BTreeMap::new(),
+            memory,
+            unsaved: false,
+        }
+    }
+
+    /// What is to be served is known: from now on nodes are sent it.
+    pub fn open(&mut self) {
+        if !self.open {
+            self.open = true;
+            self.look_at_all();
+        }
+    }
+
+    /// What must outlive a restart.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether the memory has changed since this was asked the last time: then it must be saved.
+    pub fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    /// The memory could not be saved: it must be, sooner or later.
+    pub fn keep_unsaved(&mut self) {
+        self.unsaved = true;
+    }
+
+    /// The services, by name.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceConfig> {
+        self.services.values().map(|managed| &managed.config)
+    }
+
+    fn look_at_all(&mut self) {
+        self.due = self.streams.keys().copied().collect();
+    }
+
+    /// The memory of a service has changed.
+    fn remember_service(&mut self, name: &ServiceName) {
+        let Some(managed) = self.services.get(name) else { return };
+        let remembered = managed.remembered.clone();
+        match self.memory.services.iter_mut().find(|known| known.name == *name) {
+            Some(known) if *known == remembered => return,
+            Some(known) => *known = remembered,
+            None => self.memory.services.push(remembered),
+        }
+        self.unsaved = true;
+    }
+
+    /// What a node may hold has changed.
+    fn remember_node(&mut self, node: &str) {
+        let mut names = BTreeSet::new();
+        for holds in self.holds_of(node) {
+            names.extend(holds.routes.keys().cloned());
+        }
+        if names.is_empty() {
+            self.unsaved |= self.memory.nodes.remove(node).is_some();
+        } else if self.memory.nodes.get(node) != Some(&names) {
+            self.memory.nodes.insert(node.to_owned(), names);
+            self.unsaved = true;
+        }
+    }
+
+    /// All that a node may route by.
+    fn holds_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Holds> {
+        let left = self.nodes.get(node).map(|node| &node.left);
+        let streams = self.streams.values().filter(move |stream| stream.node == node).map(|stream| &stream.holds);
+        left.into_iter().chain(streams)
+    }
+}

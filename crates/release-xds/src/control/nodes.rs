@@ -1,0 +1,313 @@
+//! What nodes say.
+
+use super::catalogue::Content;
+use super::holds::Holds;
+use super::stream::{Answer, Names, Stream, Subscription};
+use super::{Control, Moment, Node, redact};
+use crate::service::{Kind, cluster_name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A stream of a node. One that was opened later is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub(super) u64);
+
+/// The longest name of a node, in bytes.
+const NAME_BYTES: usize = 256;
+
+/// A request on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The type it is about.
+    pub kind: Kind,
+    /// The version that the node has.
+    pub version: String,
+    /// The nonce of the response that this answers; empty in the first request of a stream.
+    pub nonce: String,
+    /// The resources that the node asks for.
+    pub names: Vec<String>,
+    /// Why it refused the response, if it did.
+    pub refusal: Option<String>,
+}
+
+/// Why a stream is not one of a node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotANode {
+    /// It does not say who it is.
+    #[error("the first request of a stream must name the node: set node.id in the bootstrap of this Envoy")]
+    Nameless,
+    /// Its name can't be shown to anybody.
+    #[error("node.id must have at most 256 bytes and no control characters")]
+    BadName,
+}
+
+/// Why a node was not forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgetError {
+    /// There is none of that name.
+    #[error("no node of that name is known")]
+    Unknown,
+    /// It is there.
+    #[error("the node is connected: stop it, or wait until its connection has ended")]
+    Connected,
+}
+
+/// A node, as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// The name that it gave.
+    pub id: String,
+    /// How it is.
+    pub state: NodeState,
+    /// The route configurations that it may hold.
+    pub routes: Vec<String>,
+    /// Why it refused what it was sent last, if it did.
+    pub refusal: Option<String>,
+}
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// It has a stream, and owes no answer.
+    Connected,
+    /// It has a stream, and owes an answer since then.
+    Silent(Moment),
+    /// It has had no stream since then. It may still route by what it has.
+    CutOff(Moment),
+}
+
+impl Control {
+    /// A node has opened a stream.
+    pub fn connected(&mut self, node: &str, now: Moment) -> Result<StreamId, NotANode> {
+        if node.is_empty() {
+            return Err(NotANode::Nameless);
+        }
+        if node.len() > NAME_BYTES || node.chars().any(char::is_control) {
+            return Err(NotANode::BadName);
+        }
+        let mut holds = Holds::default();
+        for held in self.holds_of(node) {
+            holds.join(held);
+        }
+        let entry = self.nodes.entry(node.to_owned()).or_default();
+        // What it has left goes on in the stream.
+        entry.left = Holds::default();
+        entry.since = now;
+        self.newest_stream += 1;
+        let id = StreamId(self.newest_stream);
+        let holds = holds.unconfirmed();
+        let stream = Stream { node: node.to_owned(), subscriptions: BTreeMap::new(), holds, clusters: None };
+        self.streams.insert(id, stream);
+        Ok(id)
+    }
+
+    /// A node has sent a request.
+    pub fn request(&mut self, id: StreamId, request: &Request, now: Moment) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let kind = request.kind;
+        let current = stream.subscriptions.get(&kind).map(|known| known.sent.as_ref().map_or("", |sent| &sent.nonce));
+        if current.is_some_and(|current| current != request.nonce) {
+            // Stale: a newer response is on its way. Nothing in it counts, its names neither.
+            return;
+        }
+        let fresh = request.version.is_empty();
+        if !fresh && stream.subscriptions.is_empty() && stream.holds.is_empty() {
+            stream.holds.anything = true;
+        }
+        let before = stream.holds.clone();
+        let (first, names) = stream.subscribe(request);
+        if kind == Kind::Route {
+            let names: BTreeSet<String> = names.named().cloned().collect();
+            if first && fresh {
+                // It has no routes at all.
+                stream.holds.anything = false;
+            }
+            let known: BTreeSet<String> = stream.holds.routes.keys().cloned().collect();
+            stream.holds.subscribed(&names);
+            if first && !fresh {
+                for name in names.difference(&known) {
+                    stream.holds.routes.entry(name.clone()).or_default().unknown = true;
+                }
+            }
+        }
+        let armed = stream.answer(request);
+        let (node, after) = (stream.node.clone(), stream.holds.clone());
+        for cluster in armed {
+            if let Some(armed) = self.nodes.get_mut(&node).and_then(|node| node.armed.get_mut(&cluster)) {
+                armed.taken = true;
+            }
+        }
+        self.departed(&before, &after, now);
+        self.remember_node(&node);
+        self.due.insert(id);
+    }
+
+    /// A stream has ended. What its node had on it, it may go on with.
+    pub fn closed(&mut self, id: StreamId, now: Moment) {
+        let Some(stream) = self.streams.remove(&id) else { return };
+        self.due.remove(&id);
+        let Some(node) = self.nodes.get_mut(&stream.node) else { return };
+        let newer = self.streams.iter().any(|(other, newer)| *other > id && newer.node == stream.node);
+        if newer {
+            // The node is back already, and its new stream began with all that this one had.
+            self.departed(&stream.holds, &Holds::default(), now);
+        } else {
+            node.left.join(&stream.holds);
+            node.since = now;
+        }
+        let alone = !self.streams.values().any(|other| other.node == stream.node);
+        if alone && self.nodes.get(&stream.node).is_some_and(|node| node.left.is_empty()) {
+            self.nodes.remove(&stream.node);
+        }
+        self.remember_node(&stream.node);
+    }
+
+    /// An operator says that a node is gone for good, or routes nothing any more.
+    pub fn forget(&mut self, node: &str, now: Moment) -> Result<(), ForgetError> {
+        if self.streams.values().any(|stream| stream.node == node) {
+            return Err(ForgetError::Connected);
+        }
+        let Some(known) = self.nodes.remove(node) else { return Err(ForgetError::Unknown) };
+        self.departed(&known.left, &Holds::default(), now);
+        self.remember_node(node);
+        Ok(())
+    }
+
+    /// The requests in progress per cluster, by the newest load report of a source.
+    pub fn load(&mut self, source: u64, requests: BTreeMap<String, u64>, now: Moment) {
+        let mut requests = requests;
+        // Of other clusters, nodes could report any number.
+        requests.retain(|cluster, _| self.catalogue.clusters.contains_key(cluster));
+        for (cluster, count) in requests.iter().filter(|(_, count)| **count > 0) {
+            self.last_load.insert(cluster.clone(), (*count, now));
+        }
+        self.loads.insert(source, requests);
+    }
+
+    /// A source reports no more.
+    pub fn load_ended(&mut self, source: u64) {
+        self.loads.remove(&source);
+    }
+
+    /// All nodes that are known, by name.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        self.nodes.iter().map(|(id, node)| self.status(id, node)).collect()
+    }
+
+    fn status(&self, id: &str, node: &Node) -> NodeStatus {
+        let routes: BTreeSet<&String> = self.holds_of(id).flat_map(|holds| holds.routes.keys()).collect();
+        NodeStatus {
+            id: id.to_owned(),
+            state: self.state(id, node),
+            routes: routes.into_iter().cloned().collect(),
+            refusal: self.refusal(id).map(str::to_owned),
+        }
+    }
+
+    pub(super) fn state(&self, id: &str, node: &Node) -> NodeState {
+        let mut streams = self.streams.values().filter(|stream| stream.node == id).peekable();
+        if streams.peek().is_none() {
+            return NodeState::CutOff(node.since);
+        }
+        let owed = streams.flat_map(|stream| stream.subscriptions.values()).filter_map(Subscription::outstanding).min();
+        owed.map_or(NodeState::Connected, NodeState::Silent)
+    }
+
+    /// Why the node refused the newest that it was sent.
+    pub(super) fn refusal(&self, id: &str) -> Option<&str> {
+        let mut streams = self.streams.values().filter(|stream| stream.node == id);
+        streams.find_map(|stream| stream.subscriptions.values().find_map(Subscription::refusal))
+    }
+
+    /// What a node may route by has become less: requests by the rest can be under way for a while.
+    fn departed(&mut self, before: &Holds, after: &Holds, now: Moment) {
+        let mut until: Vec<(String, Duration)> = Vec::new();
+        for (name, hold) in &before.routes {
+            let stays = |content: &Content| {
+                let kept = after.routes.get(name);
+                kept.is_some_and(|kept| kept.contents.iter().any(|held| held.id == content.id))
+            };
+            for content in hold.contents.iter().filter(|content| !stays(content)) {
+                until.extend(content.reaches.iter().map(|(cluster, longest)| (cluster.clone(), *longest)));
+            }
+        }
+        let doubted = after.in_doubt(self.services.keys());
+        for name in before.in_doubt(self.services.keys()) {
+            let Some(managed) = self.services.get(name).filter(|_| !doubted.contains(&name)) else { continue };
+            let labels = managed.declared.versions.keys();
+            until.extend(labels.map(|label| (cluster_name(name, label), managed.remembered.longest_stream)));
+        }
+        for (cluster, longest) in until {
+            let free = now + self.settings.grace + longest;
+            let known = self.free.entry(cluster).or_default();
+            *known = free.max(*known);
+        }
+    }
+}
+
+impl Stream {
+    /// Takes in what the node asks for. Returns whether it asks for that type for the first time, and for what.
+    fn subscribe(&mut self, request: &Request) -> (bool, Names) {
+        let kind = request.kind;
+        let Some(known) = self.subscriptions.get_mut(&kind) else {
+            let names = Names::read(kind, &request.names, None);
+            let subscription = Subscription { names: names.clone(), sent: None, retry: false };
+            self.subscriptions.insert(kind, subscription);
+            return (true, names);
+        };
+        let names = Names::read(kind, &request.names, Some(&known.names));
+        if let Some(sent) = &mut known.sent {
+            // What it does not ask for any more it drops: it must get it again should it ask again.
+            sent.contents.retain(|name, _| names.contain(name));
+        }
+        known.names = names.clone();
+        (false, names)
+    }
+
+    /// Takes in what the node says to the newest response. Returns the clusters that it now knows to drop when it hears
+    /// nothing for a while.
+    fn answer(&mut self, request: &Request) -> Vec<String> {
+        let kind = request.kind;
+        let Some(sent) = self.subscriptions.get_mut(&kind).and_then(|known| known.sent.as_mut()) else {
+            return Vec::new();
+        };
+        if sent.answer != Answer::Outstanding {
+            return Vec::new();
+        }
+        let mut armed = Vec::new();
+        let had: BTreeSet<String> = sent.contents.keys().cloned().collect();
+        match &request.refusal {
+            Some(reason) => {
+                let uses = |name: &str| sent.contents.values().any(|content| content.resource.uses.contains(name));
+                let known = |name: &str| had.contains(name) || uses(name);
+                sent.answer = Answer::Refused(redact::reason(reason, known));
+                if kind == Kind::Cluster {
+                    // It can have been applied in part.
+                    self.clusters = self.clusters.take().map(|known| known.intersection(&had).cloned().collect());
+                }
+            }
+            None if request.version == sent.version => {
+                sent.answer = Answer::Taken;
+                match kind {
+                    Kind::Cluster => {
+                        armed.extend(sent.ttl.keys().cloned());
+                        let more = self.clusters.as_ref() != Some(&had);
+                        self.clusters = Some(had);
+                        if more && let Some(routes) = self.subscriptions.get_mut(&Kind::Route) {
+                            routes.retry = true;
+                        }
+                    }
+                    Kind::Endpoints => {}
+                    Kind::Route => {
+                        for content in sent.contents.values() {
+                            self.holds.confirmed(content);
+                        }
+                    }
+                }
+            }
+            // Neither taken nor refused: it owes an answer.
+            None => {}
+        }
+        armed
+    }
+}

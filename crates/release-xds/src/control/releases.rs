@@ -1,0 +1,212 @@
+//! Steps of releases.
+
+use super::declared::config;
+use super::memory::Fence;
+use super::{Control, DeclareError};
+use crate::service::{Serves, ServiceName};
+use release_core::{Generation, ReleaseKey, ReleaseSpec, Routing, Version, VersionLabel};
+
+/// The most releases of a service that are remembered after the newest.
+const CLOSED: usize = 32;
+
+/// Why a step was not carried out. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Nobody described the service.
+    #[error("service {0} is not in the services file")]
+    UnknownService(ServiceName),
+    /// Nobody described the version.
+    #[error("version {version} of service {service} is not in the services file")]
+    UnknownVersion {
+        /// The service.
+        service: ServiceName,
+        /// The version.
+        version: VersionLabel,
+    },
+    /// The release was closed already.
+    #[error("service {service} has a newer release, {newer}: this one was closed here")]
+    Closed {
+        /// The service.
+        service: ServiceName,
+        /// The newest release.
+        newer: ReleaseKey,
+    },
+    /// The generation is not the newest.
+    #[error("generation {asked} is not applied: {newest} was already")]
+    Older {
+        /// What was asked for.
+        asked: Generation,
+        /// The newest.
+        newest: Generation,
+    },
+    /// The generation was applied with another routing.
+    #[error("generation {0} was applied already, with another routing")]
+    Different(Generation),
+    /// The generation is not known: the memory is of an earlier time.
+    #[error("generation {0} was never applied here")]
+    NotApplied(Generation),
+    /// A version of this release was retired.
+    #[error("version {0} is retired: nothing is routed to it any more")]
+    Retired(VersionLabel),
+    /// The version is in use.
+    #[error("version {0} serves requests: it is not retired")]
+    InUse(VersionLabel),
+    /// A node may still route to the version.
+    #[error("{0}")]
+    Reachable(String),
+    /// The service can't serve that.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+}
+
+/// The service that a release is about.
+pub fn service_of(spec: &ReleaseSpec) -> ServiceName {
+    ServiceName { mesh: spec.key.mesh.clone(), namespace: spec.key.namespace.clone(), service: spec.service.clone() }
+}
+
+impl Control {
+    /// Has a routing of a release served from now on. The same again changes nothing, but has what was refused sent again.
+    ///
+    /// Of an older generation, and of a release that was closed, nothing is done.
+    pub fn apply(&mut self, spec: &ReleaseSpec, generation: Generation, routing: &Routing) -> Result<(), StepError> {
+        let name = service_of(spec);
+        let managed = self.services.get(&name).ok_or_else(|| StepError::UnknownService(name.clone()))?;
+        let serves = Serves::Release {
+            original: spec.original.clone(),
+            grayscale: spec.grayscale.clone(),
+            routing: routing.clone(),
+        };
+        let mut remembered = managed.remembered.clone();
+        match &remembered.release {
+            Some(fence) if fence.key == spec.key => {
+                if generation < fence.generation {
+                    return Err(StepError::Older { asked: generation, newest: fence.generation });
+                }
+                if let Some(retired) = &fence.retired {
+                    let survives = serves.owners().into_iter().all(|label| label != retired);
+                    if generation > fence.generation || !survives {
+                        return Err(StepError::Retired(retired.clone()));
+                    }
+                    return Ok(());
+                }
+                if generation == fence.generation {
+                    if remembered.serves != serves {
+                        return Err(StepError::Different(generation));
+                    }
+                    self.retry_refused();
+                    return Ok(());
+                }
+            }
+            Some(fence) if remembered.closed.contains(&spec.key) => {
+                return Err(StepError::Closed { service: name, newer: fence.key.clone() });
+            }
+            _ => {}
+        }
+        for version in [&spec.original, &spec.grayscale] {
+            if !managed.declared.versions.contains_key(version) {
+                return Err(StepError::UnknownVersion { service: name, version: version.clone() });
+            }
+        }
+        let fence = Fence { key: spec.key.clone(), generation, retired: None, cleared: false };
+        if let Some(before) = remembered.release.replace(fence).filter(|before| before.key != spec.key) {
+            remembered.closed.push(before.key);
+            let surplus = remembered.closed.len().saturating_sub(CLOSED);
+            remembered.closed.drain(..surplus);
+            // A new release may bring back what an earlier one retired.
+            remembered.retired.remove(&spec.original);
+            remembered.retired.remove(&spec.grayscale);
+        }
+        remembered.serves = serves;
+        let config = config(&managed.declared, &remembered)?;
+        if let Some(managed) = self.services.get_mut(&name) {
+            managed.remembered = remembered;
+        }
+        self.serve(&name, config);
+        self.retry_refused();
+        Ok(())
+    }
+
+    /// Whether a step of that generation still is one of the newest of the service's newest release.
+    pub fn is_current(&self, spec: &ReleaseSpec, generation: Generation) -> Result<(), StepError> {
+        let name = service_of(spec);
+        let managed = self.services.get(&name).ok_or_else(|| StepError::UnknownService(name.clone()))?;
+        match &managed.remembered.release {
+            Some(fence) if fence.key != spec.key => Err(StepError::Closed { service: name, newer: fence.key.clone() }),
+            Some(fence) if fence.generation > generation => {
+                Err(StepError::Older { asked: generation, newest: fence.generation })
+            }
+            Some(fence) if fence.generation == generation => Ok(()),
+            _ => Err(StepError::NotApplied(generation)),
+        }
+    }
+
+    /// Takes the cluster of the version that lost away, once no node can route to it: the point of no return.
+    pub fn retire(&mut self, spec: &ReleaseSpec, version: Version, now: super::Moment) -> Result<(), StepError> {
+        let (name, label) = (service_of(spec), spec.label(version));
+        let managed = self.services.get(&name).ok_or_else(|| StepError::UnknownService(name.clone()))?;
+        let mut remembered = managed.remembered.clone();
+        let Some(fence) = &mut remembered.release else {
+            return Err(StepError::InUse(label.clone()));
+        };
+        if fence.key != spec.key {
+            return Err(StepError::Closed { service: name, newer: fence.key.clone() });
+        }
+        if fence.retired.as_ref() == Some(label) {
+            return Ok(());
+        }
+        if remembered.serves.owners().contains(label) {
+            return Err(StepError::InUse(label.clone()));
+        }
+        if let Some(node) = self.reached_by(&name, label, now) {
+            return Err(StepError::Reachable(format!("node {node} may still route to version {label}")));
+        }
+        fence.retired = Some(label.clone());
+        remembered.serves = Serves::One(spec.label(version.other()).clone());
+        remembered.retired.insert(label.clone());
+        let config = config(&managed.declared, &remembered)?;
+        if let Some(managed) = self.services.get_mut(&name) {
+            managed.remembered = remembered;
+        }
+        self.serve(&name, config);
+        Ok(())
+    }
+
+    /// Whether the workloads of the version that the release retired are known to be gone.
+    pub fn is_cleared(&self, spec: &ReleaseSpec) -> bool {
+        let managed = self.services.get(&service_of(spec));
+        let fence = managed.and_then(|managed| managed.remembered.release.as_ref());
+        fence.is_some_and(|fence| fence.key == spec.key && fence.cleared)
+    }
+
+    /// The workloads of the version that the release retired are gone.
+    pub fn cleared(&mut self, spec: &ReleaseSpec) {
+        let name = service_of(spec);
+        let Some(managed) = self.services.get_mut(&name) else { return };
+        if let Some(fence) = &mut managed.remembered.release
+            && fence.key == spec.key
+        {
+            fence.cleared = true;
+            self.remember_service(&name);
+        }
+    }
+
+    /// A node that may route to the version.
+    pub(super) fn reached_by(&self, service: &ServiceName, label: &VersionLabel, now: super::Moment) -> Option<&str> {
+        let cluster = crate::service::cluster_name(service, label);
+        let reaches = |id: &&String| self.may_reach(id, &cluster) && !self.fenced(id, &cluster, now);
+        self.nodes.keys().find(reaches).map(String::as_str)
+    }
+}
+
+impl Control {
+    /// Where a version listens.
+    pub fn endpoints(
+        &self,
+        service: &ServiceName,
+        version: &VersionLabel,
+    ) -> Result<Vec<crate::service::Endpoint>, StepError> {
+        let managed = self.services.get(service).ok_or_else(|| StepError::UnknownService(service.clone()))?;
+        let known = managed.declared.versions.get(version).map(|version| version.endpoints.clone());
+        known.ok_or_else(|| StepError::UnknownVersion { service: service.clone(), version: version.clone() })
+    }
+}

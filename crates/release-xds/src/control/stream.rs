@@ -1,0 +1,105 @@
+//! What a node was sent on one stream, and what it said to it.
+
+use super::Moment;
+use super::catalogue::Contents;
+use super::holds::Holds;
+use crate::service::Kind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A stream of a node.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) node: String,
+    pub(super) subscriptions: BTreeMap<Kind, Subscription>,
+    pub(super) holds: Holds,
+    /// The clusters that the node has for certain, once it has confirmed some.
+    pub(super) clusters: Option<BTreeSet<String>>,
+}
+
+/// A type of resources that a node asked for.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) names: Names,
+    pub(super) sent: Option<Sent>,
+    /// Send it again, although it was refused: something else has changed since.
+    pub(super) retry: bool,
+}
+
+/// The resources that a node asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// All of them.
+    Wildcard,
+    /// These.
+    These(BTreeSet<String>),
+}
+
+/// The newest response of a type.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) version: String,
+    pub(super) nonce: String,
+    pub(super) contents: Contents,
+    /// How long the node may keep some of them.
+    pub(super) ttl: BTreeMap<String, Duration>,
+    pub(super) at: Moment,
+    pub(super) answer: Answer,
+}
+
+/// What the node said to a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing yet.
+    Outstanding,
+    /// It took it.
+    Taken,
+    /// It refused it, for this reason.
+    Refused(String),
+}
+
+impl Names {
+    /// The names of the first request for a type, or of a later one where `before` were asked for.
+    ///
+    /// Clusters are the only type here that can be asked for all at once: by a first request without names, or by `*`. A
+    /// later request without names ends a subscription, unless it never had any.
+    pub(super) fn read(kind: Kind, names: &[String], before: Option<&Self>) -> Self {
+        let all = names.is_empty() && before.is_none_or(|before| *before == Self::Wildcard);
+        if kind == Kind::Cluster && (all || names.iter().any(|name| name == "*")) {
+            Self::Wildcard
+        } else {
+            Self::These(names.iter().cloned().collect())
+        }
+    }
+
+    pub(super) fn contain(&self, name: &str) -> bool {
+        match self {
+            Self::Wildcard => true,
+            Self::These(names) => names.contains(name),
+        }
+    }
+
+    /// The names, where they are named.
+    pub(super) fn named(&self) -> impl Iterator<Item = &String> {
+        match self {
+            Self::Wildcard => None,
+            Self::These(names) => Some(names),
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl Subscription {
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match &self.sent.as_ref()?.answer {
+            Answer::Refused(reason) => Some(reason),
+            Answer::Outstanding | Answer::Taken => None,
+        }
+    }
+
+    /// Since when the node owes an answer.
+    pub(super) fn outstanding(&self) -> Option<Moment> {
+        self.sent.as_ref().filter(|sent| sent.answer == Answer::Outstanding).map(|sent| sent.at)
+    }
+}

@@ -1,0 +1,125 @@
+//! The four steps.
+
+use super::{Inner, describe, ready};
+use crate::control::{Control, Moment, Progress, StepError, service_of};
+use crate::envoy;
+use release_core::{Generation, Note, ReleaseSpec, Report, Step, Version, Witnesses};
+use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How long a step waits before it says what for.
+const FIRST_WORD: Duration = Duration::from_secs(2);
+
+/// How long a step waits for what it has said before; less than an engine gives it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> Result<Report, String> {
+    let name = service_of(spec);
+    let hub = &inner.hub;
+    // An engine says first what is open; whoever asks for steps without that has nothing to say.
+    hub.tell(|control, _| control.open());
+    let succeeded = match step {
+        Step::EnsureReady { version, .. } => {
+            let label = spec.label(*version);
+            let unknown = || StepError::UnknownService(name.clone()).to_string();
+            let health = inner.description(&name).ok_or_else(unknown)?.health;
+            let endpoints =
+                hub.read(|control, _| control.endpoints(&name, label)).map_err(|error| error.to_string())?;
+            ready::ensure(&health, &endpoints).await.map_err(|reason| format!("version {label}: {reason}"))?;
+            step.succeeded(Witnesses::one("endpoints"), "")
+        }
+        Step::Apply { generation, routing } => {
+            envoy::check(routing).map_err(|error| error.to_string())?;
+            hub.tell(|control, _| control.apply(spec, *generation, routing)).map_err(|error| error.to_string())?;
+            saved(inner)?;
+            let nodes = wait(inner, spec, FIRST_WORD, |control, now| {
+                control.is_current(spec, *generation)?;
+                Ok(control.confirmed(spec, now))
+            });
+            let witnesses = Witnesses::new(nodes.await?.into_iter().map(Note::from));
+            step.succeeded(witnesses.ok_or("nobody has confirmed the routing")?, "")
+        }
+        Step::Drain { generation, version } => {
+            let drained = wait(inner, spec, FIRST_WORD, |control, now| {
+                control.is_current(spec, *generation)?;
+                Ok(control.drained(spec, *version, now))
+            });
+            let evidence = describe::drained(hub, &drained.await?);
+            step.succeeded(Witnesses::one("nodes"), evidence)
+        }
+        Step::Retire { generation, version } => {
+            hub.tell(|control, now| {
+                control.is_current(spec, *generation)?;
+                control.retire(spec, *version, now)
+            })
+            .map_err(|error| error.to_string())?;
+            saved(inner)?;
+            // The cluster first, then the workloads: never both at once.
+            wait(inner, spec, FIRST_WORD, |control, _| Ok(control.withdrawn(spec, *version))).await?;
+            clear(inner, spec, *version, *generation).await?;
+            step.succeeded(Witnesses::one("nodes"), "")
+        }
+    };
+    inner.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&spec.key);
+    Ok(succeeded)
+}
+
+/// Has the workloads of the loser retired, unless that is done.
+async fn clear(inner: &Inner, spec: &ReleaseSpec, loser: Version, generation: Generation) -> Result<(), String> {
+    if inner.hub.read(|control, _| control.is_cleared(spec)) {
+        return Ok(());
+    }
+    if let Some(hook) = inner.description(&service_of(spec)).and_then(|described| described.retire) {
+        inner.hooks.call(&inner.tracker, hook, spec, loser, generation).await?;
+    }
+    inner.hub.tell(|control, _| control.cleared(spec));
+    saved(inner)
+}
+
+fn saved(inner: &Inner) -> Result<(), String> {
+    match inner.hub.trouble() {
+        None => Ok(()),
+        Some(trouble) => Err(format!("the state file can't be written, so nothing is sent: {trouble}")),
+    }
+}
+
+/// Waits until it is done. What it waits for is an error after a while, so that it can be seen; the same again is not said
+/// before long.
+async fn wait<T>(
+    inner: &Inner,
+    spec: &ReleaseSpec,
+    first_word: Duration,
+    progress: impl Fn(&Control, Moment) -> Result<Progress<T>, StepError>,
+) -> Result<T, String> {
+    let (hub, begun) = (&inner.hub, Instant::now());
+    let mut changed = hub.changed.subscribe();
+    loop {
+        changed.mark_unchanged();
+        let waiting = match hub.read(&progress).map_err(|error| error.to_string())? {
+            Progress::Done(done) => return Ok(done),
+            Progress::Refused { node, reason } => {
+                return Err(format!("node {node} refuses its configuration: {reason}"));
+            }
+            Progress::Waiting(waiting) => waiting,
+        };
+        let said = describe::waiting(hub, &waiting);
+        // What ends by itself soon is no news.
+        let soon = waiting.blockers.is_empty() && waiting.until.is_some();
+        let limit = if soon || is_told(inner, spec, &said) { PATIENCE } else { first_word };
+        let end = begun + limit;
+        if Instant::now() >= end {
+            inner.told.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.key.clone(), said.clone());
+            return Err(said);
+        }
+        let until = waiting.until.map_or(end, |until| hub.instant(until).min(end));
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = sleep_until(until) => {}
+        }
+    }
+}
+
+fn is_told(inner: &Inner, spec: &ReleaseSpec, said: &str) -> bool {
+    inner.told.lock().unwrap_or_else(PoisonError::into_inner).get(&spec.key).is_some_and(|told| told == said)
+}
