@@ -1,6 +1,7 @@
 //! The flags of the client, those that a shell would keep also as environment variables.
 
-use clap::{Args, ValueEnum};
+use super::failure::Exit;
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use release_core::{Action, MeshId, Namespace, ReleaseId, ReleaseName, Service, Version, VersionLabel};
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ pub(crate) enum OutputFormat {
     Table,
     /// The server's document
     Json,
-    /// Only the id of each release, for a script
+    /// Only ids, one on each line, for a script
     Id,
 }
 
@@ -166,4 +167,39 @@ pub(crate) struct Plan {
 pub(crate) struct Completions {
     /// The shell
     pub(super) shell: Shell,
+}
+
+/// The flags of `nodes`.
+#[derive(Debug, Args)]
+pub(crate) struct Nodes {
+    #[command(subcommand)]
+    pub(super) command: NodesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodesCommand {
+    /// List the Envoys, and what each of them keeps a takeover from
+    #[command(after_help = Exit::HELP)]
+    List(NodesList),
+    /// Wait no longer for an Envoy that is gone for good: make sure that it is, for if it still routes, requests get lost
+    #[command(after_help = Exit::HELP)]
+    Forget(Forget),
+}
+
+/// The flags of `nodes list`.
+#[derive(Debug, Args)]
+pub(crate) struct NodesList {
+    #[command(flatten)]
+    pub(super) output: OutputOption,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// The flags of `nodes forget`.
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// The node, by the id that it gave itself
+    pub(super) node: String,
+    #[command(flatten)]
+    pub(super) connection: Connection,
 }

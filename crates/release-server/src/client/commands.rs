@@ -6,7 +6,7 @@ use super::connection::{Answer, Server};
 use super::document::{PhaseName, PlanDocument, ReleaseDocument};
 use super::failure::{Exit, Failure};
 use super::release::find;
-use super::{show, takeover};
+use super::{nodes, show, takeover};
 use clap::CommandFactory as _;
 use release_core::{Action, Percent, ReleaseKey, Routing};
 use release_http::Operation;
@@ -26,6 +26,7 @@ pub(super) async fn run(command: &Command) -> Result<String, Failure> {
         Command::Cancel(arguments) => takeover::run(arguments, Action::Cancel).await,
         Command::End(arguments) => takeover::run(arguments, Action::End).await,
         Command::Reopen(arguments) => reopen(arguments).await,
+        Command::Nodes(arguments) => nodes::run(arguments).await,
         Command::Completions(arguments) => Ok(completions(arguments.shell)),
     }
 }
@@ -179,6 +180,6 @@ fn understood<T>(document: Result<T, serde_json::Error>) -> Result<T, Failure> {
     })
 }
 
-fn pretty(value: &Value) -> String {
+pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }

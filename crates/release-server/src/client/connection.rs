@@ -99,9 +99,14 @@ impl Server {
         // None of these names has a character that would have to be escaped.
         let path =
             path.replace("{mesh_id}", mesh.as_str()).replace("{namespace}", namespace.map_or("", Namespace::as_str));
+        self.request(method, &format!("{path}{query}"), body).await
+    }
+
+    /// Asks for what is at a path.
+    pub(super) async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
         let mut request = Request::builder()
             .method(&method)
-            .uri(format!("{}{path}{query}", self.base))
+            .uri(format!("{}{path}", self.base))
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("release-server/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = &self.token {
@@ -149,7 +154,7 @@ enum Silence {
 /// What to do about a request that was sent and not answered.
 fn what_is_known(method: &Method) -> &'static str {
     match *method {
-        Method::DELETE => "repeat the command: if the decision was recorded, that only waits for it",
+        Method::DELETE => "repeat the command: if the first one was recorded, that only waits for it",
         Method::POST | Method::PUT => "it may have been done all the same: `release-server list` and `show` tell",
         _ => "repeat the command; is --server (RELEASE_SERVER) the address of a release server?",
     }

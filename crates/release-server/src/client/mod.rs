@@ -8,13 +8,14 @@ mod commands;
 mod connection;
 mod document;
 mod failure;
+mod nodes;
 mod progress;
 mod release;
 mod show;
 mod takeover;
 mod token;
 
-use arguments::{Completions, Create, List, OneRelease, Plan, Policy, Takeover};
+use arguments::{Completions, Create, List, Nodes, OneRelease, Plan, Policy, Takeover};
 use failure::Exit;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     /// Take a cancel or an end back, while nothing has been retired
     #[command(after_help = Exit::HELP)]
     Reopen(OneRelease),
+    /// For operators: the Envoys that routings must be confirmed by
+    Nodes(Nodes),
     /// Print a script that completes this program's command lines in a shell
     Completions(Completions),
 }

@@ -1,6 +1,7 @@
 //! What people are shown about a release.
 
 use super::document::{Numbered, PhaseName, PlanDocument, ReleaseDocument, Status};
+use super::nodes::NodeDocument;
 use comfy_table::{Cell, Table, TableStyle};
 use release_core::{Action, Routing, RoutingKind, Stage, Version};
 
@@ -28,6 +29,27 @@ pub(super) fn list<'a>(releases: impl Iterator<Item = &'a ReleaseDocument>) -> S
         ]);
     }
     if table.is_empty() { "No such releases; `release-server create` makes one.\n".into() } else { text(&table) }
+}
+
+/// The Envoys.
+pub(super) fn nodes(nodes: &[NodeDocument]) -> String {
+    let mut table = plain();
+    table.set_header(["NODE", "STATUS", "ROUTES"]);
+    for node in nodes {
+        let status = match (&node.refusal, &node.since, node.connected) {
+            (Some(refusal), ..) => format!("refuses: {refusal}"),
+            (None, None, true) => "confirmed".into(),
+            (None, Some(since), true) => format!("owes an answer since {since}"),
+            (None, since, false) => {
+                format!("cut off since {}, and may still route", since.as_deref().unwrap_or("some time"))
+            }
+        };
+        table.add_row([node.id.clone(), status, node.routes.join(", ")]);
+    }
+    if table.is_empty() {
+        return "No Envoy has connected yet: nothing can be confirmed.\n".into();
+    }
+    text(&table)
 }
 
 /// All about one release.

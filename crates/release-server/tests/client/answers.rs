@@ -1,6 +1,7 @@
 //! What scripts read.
 
-use crate::programs::{Server, done};
+use crate::exit_codes::answering;
+use crate::programs::{Server, client, done};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::Stdio;
@@ -115,4 +116,23 @@ fn whoever_reads_a_part_only_is_no_error() {
     let mut child = server.client().args(["completions", "bash"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
+}
+
+/// What the operator of Envoys sees; the server's own tests show that it says so.
+#[test]
+fn nodes_are_shown_with_what_they_keep_a_takeover_from() {
+    const NODES: &str = concat!(
+        r#"{"kind":"NodeList","items":["#,
+        r#"{"id":"envoy-1","connected":true,"since":null,"routes":["mesh-1"],"refusal":null},"#,
+        r#"{"id":"envoy-2","connected":true,"since":"2026-11-25T03:00:00Z","routes":["mesh-1"],"refusal":null},"#,
+        r#"{"id":"envoy-3","connected":false,"since":"2026-11-25T03:00:00Z","routes":["mesh-1","mesh-2"],"refusal":null},"#,
+        r#"{"id":"envoy-4","connected":true,"since":null,"routes":["mesh-1"],"refusal":"no such cluster"}]}"#,
+    );
+    let answer: &'static str = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{NODES}", NODES.len()).leak();
+    let url = answering(answer.as_bytes());
+    insta::assert_snapshot!(done(client(&url).args(["nodes", "list"])).ok());
+    assert_eq!(json(&done(client(&url).args(["nodes", "list", "-o", "json"])).ok()), json(NODES));
+    assert_eq!(done(client(&url).args(["nodes", "list", "-o", "id"])).ok(), "envoy-1\nenvoy-2\nenvoy-3\nenvoy-4\n");
+    let forgotten = done(client(&url).args(["nodes", "forget", "a node/1"])).ok();
+    assert_eq!(forgotten, "Forgotten: no takeover waits for a node/1 any longer\n");
 }

@@ -72,7 +72,7 @@ fn a_server_that_is_not_there() {
 }
 
 /// Answers each connection with the same bytes, once something was asked.
-fn answering(answer: &'static [u8]) -> String {
+pub(crate) fn answering(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // Ends with the process of the tests.

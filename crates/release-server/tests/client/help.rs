@@ -4,7 +4,8 @@ use crate::programs::{binary, done};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 9] = ["create", "list", "show", "policy", "plan", "cancel", "end", "reopen", "completions"];
+const COMMANDS: [&str; 10] =
+    ["create", "list", "show", "policy", "plan", "cancel", "end", "reopen", "nodes", "completions"];
 
 #[test]
 fn the_help_of_each_command() {
