@@ -2,7 +2,7 @@
 //!
 //! In each group one function may be the baseline: it is named `baseline`, or its name starts with `bare`. Benches named
 //! `footprint` or `load` are plain programs that print their own lines (allocations, bytes; a server under load); they run
-//! last.
+//! last. So is `takeover`, a suite of its own because it needs a real Envoy.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -13,11 +13,11 @@ use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use crate::table::table;
-use crate::workspace;
+use crate::{envoy, workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The crate to measure: `core` stands for `release-core`
+    /// The crate to measure, where `core` stands for `release-core`; or `takeover` for takeovers of real Envoys
     suite: String,
     /// More arguments for criterion, such as a filter or `--quick`
     #[arg(last = true)]
@@ -25,7 +25,13 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
-    let packages: Vec<_> = workspace::packages(sh)?.into_iter().filter(|p| !p.benches.is_empty()).collect();
+    if options.suite == TAKEOVER {
+        envoy::ensure(sh)?;
+        cmd!(sh, "cargo bench -p release-xds --all-features --bench {TAKEOVER}").run()?;
+        return Ok(());
+    }
+    let is_suite = |package: &workspace::Package| package.benches.iter().any(|bench| bench != TAKEOVER);
+    let packages: Vec<_> = workspace::packages(sh)?.into_iter().filter(is_suite).collect();
     let package = workspace::suite(&packages, &options.suite)?;
     let (plain, timed): (Vec<_>, Vec<_>) =
         package.benches.iter().partition(|bench| ["footprint", "load"].contains(&bench.as_str()));
@@ -43,6 +49,8 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     }
     Ok(())
 }
+
+const TAKEOVER: &str = "takeover";
 
 /// One measured function, with the parameter it was called with.
 #[derive(Debug, Clone, PartialEq)]

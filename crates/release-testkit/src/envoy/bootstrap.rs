@@ -19,6 +19,8 @@ pub struct Bootstrap {
     pub source: Source,
     /// How many worker threads serve requests.
     pub workers: u32,
+    /// A layer of its runtime configuration, such as `{"re2": {"max_program_size": {"error_level": 50}}}`; null for none.
+    pub runtime: Value,
 }
 
 /// Where routes and clusters come from.
@@ -41,13 +43,14 @@ const RECONNECT: Duration = Duration::from_millis(500);
 impl Bootstrap {
     /// A node with two workers that asks a control plane.
     pub fn new(node: &str, routes: &str, source: Source) -> Self {
-        Self { node: node.to_owned(), routes: routes.to_owned(), source, workers: 2 }
+        Self { node: node.to_owned(), routes: routes.to_owned(), source, workers: 2, runtime: Value::Null }
     }
 
     /// In the form of Envoy's configuration file.
     pub(super) fn to_json(&self) -> Value {
         let any_port = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
         let by_ads = || json!({"resource_api_version": "V3", "ads": {}});
+        let runtime = if self.runtime.is_null() { json!({}) } else { self.runtime.clone() };
         // What is null counts as absent.
         let (clusters, routes, ads, load_reports, static_clusters) = match &self.source {
             Source::Ads { control_plane, load_reports } => {
@@ -64,6 +67,7 @@ impl Bootstrap {
         json!({
             "node": {"id": self.node, "cluster": "test"},
             "admin": {"address": any_port},
+            "layered_runtime": {"layers": [{"name": "static", "static_layer": runtime}]},
             "dynamic_resources": {"ads_config": ads, "cds_config": clusters},
             "cluster_manager": {"load_stats_config": load_reports},
             "static_resources": {

@@ -61,12 +61,16 @@ impl Upstream {
     pub fn set_healthy(&self, healthy: bool) {
         self.shared.unhealthy.store(!healthy, Ordering::SeqCst);
     }
+
+    /// It dies at once, with all its connections.
+    pub fn kill(&self) {
+        self.server.abort();
+    }
 }
 
-/// It dies at once, with all its connections.
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.server.abort();
+        self.kill();
     }
 }
 

@@ -11,8 +11,9 @@ use release_xds::service::{Kind, Resource};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+
 use tonic::codegen::async_trait;
 use tonic::codegen::tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Server;
@@ -22,7 +23,8 @@ pub(crate) struct Bare {
     pub(crate) address: SocketAddr,
     route: watch::Sender<(u64, Resource)>,
     acknowledged: mpsc::UnboundedReceiver<u64>,
-    server: JoinHandle<()>,
+    /// Of its own, so that its connections end with it.
+    runtime: Option<Runtime>,
 }
 
 #[derive(Clone)]
@@ -33,16 +35,19 @@ struct Service {
 }
 
 impl Bare {
-    pub(crate) async fn start(clusters: Vec<Resource>, route: Resource) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn start(clusters: Vec<Resource>, route: Resource) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (route, pushed) = watch::channel((1, route));
         let (sender, acknowledged) = mpsc::unbounded_channel();
         let service = AggregatedDiscoveryServiceServer::new(Service { clusters, route: pushed, acknowledged: sender });
-        let serve = Server::builder().tcp_nodelay(true).add_service(service);
-        let serve = serve.serve_with_incoming(TcpListenerStream::new(listener));
-        let server = tokio::spawn(async { serve.await.unwrap() });
-        Self { address, route, acknowledged, server }
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(async {
+            let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
+            Server::builder().tcp_nodelay(true).add_service(service).serve_with_incoming(incoming).await.unwrap();
+        });
+        Self { address, route, acknowledged, runtime: Some(runtime) }
     }
 
     /// Waits until as many nodes run the newest route, and says how long ago `since` was then.
@@ -67,7 +72,7 @@ impl Bare {
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        self.server.abort();
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 

@@ -23,10 +23,10 @@ struct State {
 }
 
 impl ByTheBook {
-    pub(crate) async fn start(site: &Site, nodes: usize, drain: Duration) -> (Self, std::net::SocketAddr) {
+    pub(crate) fn start(site: &Site, nodes: usize, drain: Duration) -> (Self, std::net::SocketAddr) {
         let services: BTreeMap<_, _> = site.services().map(|service| (service.name.clone(), service)).collect();
         let clusters = services.values().flat_map(envoy::clusters).collect();
-        let bare = Bare::start(clusters, routes(&services)).await;
+        let bare = Bare::start(clusters, routes(&services));
         let address = bare.address;
         (Self { state: Mutex::new(State { bare, services }), nodes, drain }, address)
     }

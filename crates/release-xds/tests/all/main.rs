@@ -3,7 +3,11 @@
 
 mod bare;
 mod by_the_book;
+mod crash;
 mod differential;
+mod link;
+mod plane;
 mod rig;
 mod static_envoy;
 mod takeover;
+mod trouble;

@@ -1,10 +1,10 @@
 //! Services behind Envoys, and releases of them.
 
-use release_core::{Action, Command, Mode, Percent, Phase, ReleaseKey, ReleaseSpec, Routing, VersionLabel};
-use release_engine::{Engine, EngineError, Mesh, Stored};
-use release_store::MemoryStore;
+use release_core::{Action, Command, Mode, Percent, Phase, ReleaseKey, ReleaseSpec, Routing, Version, VersionLabel};
+use release_engine::{Engine, EngineError, Mesh, Store, Stored};
 use release_testkit::envoy::{Bootstrap, EnvoyProcess, Load, Outcome, Protocol, Running, Source, Upstream};
 use release_xds::service::{Endpoint, Serves, ServiceConfig, ServiceName, VersionConfig};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// How long a request may take here.
-pub(crate) const LONGEST: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// The servers of some services, each with the versions v1 and v2.
 pub(crate) struct Site {
@@ -52,6 +52,16 @@ impl Site {
         })
     }
 
+    /// It is gone as after a crash.
+    pub(crate) fn kill(&self, service: usize, version: Version) {
+        let upstreams = self.upstreams.get(service).unwrap();
+        let [v1, v2] = upstreams;
+        match version {
+            Version::Original => v1.kill(),
+            Version::Grayscale => v2.kill(),
+        }
+    }
+
     pub(crate) fn upstream(&self, service: usize, version: &VersionLabel) -> &Upstream {
         let [v1, v2] = self.upstreams.get(service).unwrap();
         if version.as_str() == VERSIONS[0] { v1 } else { v2 }
@@ -80,8 +90,13 @@ pub(crate) async fn envoys(control_plane: SocketAddr, count: usize) -> Vec<Envoy
 }
 
 pub(crate) async fn envoy(control_plane: SocketAddr, node: &str) -> EnvoyProcess {
+    envoy_with(control_plane, node, Value::Null).await
+}
+
+/// With that runtime configuration.
+pub(crate) async fn envoy_with(control_plane: SocketAddr, node: &str, runtime: Value) -> EnvoyProcess {
     let source = Source::Ads { control_plane, load_reports: false };
-    EnvoyProcess::start(&Bootstrap::new(node, "mesh-1", source)).await.unwrap()
+    EnvoyProcess::start(&Bootstrap { runtime, ..Bootstrap::new(node, "mesh-1", source) }).await.unwrap()
 }
 
 /// A release that is over: the loser must not answer from `since` to `until`.
@@ -89,6 +104,8 @@ pub(crate) async fn envoy(control_plane: SocketAddr, node: &str) -> EnvoyProcess
 pub(crate) struct Over {
     pub(crate) service: usize,
     pub(crate) loser: VersionLabel,
+    /// When the caller asked for it.
+    pub(crate) asked: Instant,
     pub(crate) since: Instant,
     pub(crate) until: Instant,
     /// How many requests reached the loser all the same.
@@ -96,8 +113,8 @@ pub(crate) struct Over {
 }
 
 /// Releases all services over and over at the same time, and says when which version had lost.
-pub(crate) async fn release_over_and_over<M: Mesh>(
-    engine: &Engine<MemoryStore, M>,
+pub(crate) async fn release_over_and_over<S: Store, M: Mesh>(
+    engine: &Engine<S, M>,
     site: &Arc<Site>,
     times: usize,
 ) -> Vec<Over> {
@@ -109,7 +126,7 @@ pub(crate) async fn release_over_and_over<M: Mesh>(
     services.join_all().await.into_iter().flatten().collect()
 }
 
-async fn release_service<M: Mesh>(engine: &Engine<MemoryStore, M>, site: &Site, at: usize, times: usize) -> Vec<Over> {
+async fn release_service<S: Store, M: Mesh>(engine: &Engine<S, M>, site: &Site, at: usize, times: usize) -> Vec<Over> {
     let mut owner = label("v1");
     let mut over = Vec::new();
     for round in 0..times {
@@ -117,6 +134,7 @@ async fn release_service<M: Mesh>(engine: &Engine<MemoryStore, M>, site: &Site, 
         let release = Release::new(at, round, &owner, &other);
         release.start(engine).await;
         let action = if (round / 2 + at).is_multiple_of(2) { Action::End } else { Action::Cancel };
+        let asked = Instant::now();
         release.delete(engine, action).await.unwrap();
         let done = Instant::now();
         let (survivor, loser) = if action == Action::End { (other, owner) } else { (owner, other) };
@@ -124,7 +142,7 @@ async fn release_service<M: Mesh>(engine: &Engine<MemoryStore, M>, site: &Site, 
         let before = upstream.requests();
         sleep(AFTER).await;
         let late = upstream.requests() - before;
-        over.push(Over { service: at, loser, since: done, until: Instant::now(), late });
+        over.push(Over { service: at, loser, asked, since: done, until: Instant::now(), late });
         owner = survivor;
     }
     over
@@ -146,7 +164,7 @@ impl Release {
     }
 
     /// Creates it and waits until half of the requests go to the grayscale version.
-    pub(crate) async fn start<M: Mesh>(&self, engine: &Engine<MemoryStore, M>) {
+    pub(crate) async fn start<S: Store, M: Mesh>(&self, engine: &Engine<S, M>) {
         engine.create(self.spec.clone(), serde_json::json!({})).await.unwrap();
         self.until(engine, |stored| stored.record.task.phase() == Phase::Running).await;
         let half = Routing::weighted(Percent::new(50).unwrap());
@@ -154,18 +172,18 @@ impl Release {
         self.until(engine, |stored| stored.record.task.confirmed().routing == half).await;
     }
 
-    pub(crate) async fn delete<M: Mesh>(
+    pub(crate) async fn delete<S: Store, M: Mesh>(
         &self,
-        engine: &Engine<MemoryStore, M>,
+        engine: &Engine<S, M>,
         action: Action,
     ) -> Result<Arc<Stored>, EngineError> {
         engine.delete(&self.spec.key, action, Mode::Perform).await
     }
 
     /// Waits until the stored release is as wanted.
-    pub(crate) async fn until<M: Mesh>(
+    pub(crate) async fn until<S: Store, M: Mesh>(
         &self,
-        engine: &Engine<MemoryStore, M>,
+        engine: &Engine<S, M>,
         wanted: impl Fn(&Stored) -> bool,
     ) -> Stored {
         let wait = async {
@@ -214,9 +232,13 @@ impl Traffic {
     }
 }
 
-/// What failed.
+/// What failed, each kind with how often it did.
 pub(crate) fn failed(outcomes: &[(usize, Outcome)]) -> Vec<String> {
-    outcomes.iter().filter_map(|(at, outcome)| Some(format!("s{at}: {}", outcome.answer.as_ref().err()?))).collect()
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for failure in outcomes.iter().filter_map(|(_, outcome)| outcome.answer.as_ref().err()) {
+        *kinds.entry(failure).or_default() += 1;
+    }
+    kinds.into_iter().map(|(kind, times)| format!("{times} of {}: {kind}", outcomes.len())).collect()
 }
 
 /// How many requests a loser answered although they were sent when it was over, or got although it was over.
