@@ -4,6 +4,8 @@
 //! Real Envoys keep running from the one control plane to the other. Hundreds of them would not fit on one machine: those are
 //! simulated nodes that take whatever they are given.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that can't be run says so by a panic")]
+
 #[path = "../../tests/all/bare.rs"]
 mod bare;
 #[expect(dead_code, reason = "the tests need more of it")]
@@ -164,8 +166,9 @@ fn report(
     [ready, confirmed, drained, closed]: &[Vec<Duration>; 4],
     requests: &[String; 4],
 ) {
-    let between =
-        |from: &[Duration], to: &[Duration]| from.iter().zip(to).map(|(from, to)| *to - *from).collect::<Vec<_>>();
+    let between = |from: &[Duration], to: &[Duration]| {
+        from.iter().zip(to).map(|(from, to)| to.saturating_sub(*from)).collect::<Vec<_>>()
+    };
     let ratio = percentile(&mut confirmed.clone(), 50).div_duration_f64(percentile(&mut pushes, 50));
     let bound = LONGEST + control::Settings::default().grace;
     let past_bound = between(confirmed, drained).into_iter().map(|took| took.saturating_sub(bound)).collect();

@@ -109,7 +109,7 @@ impl Killable {
                 assert!(!said.starts_with("failed"), "{said}");
             }
         };
-        timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("it never said {line:?}"));
+        timeout(Duration::from_mins(1), wait).await.unwrap_or_else(|_| panic!("it never said {line:?}"));
     }
 
     async fn kill(mut self) {

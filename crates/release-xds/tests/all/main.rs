@@ -1,5 +1,9 @@
 //! What needs a real Envoy: `cargo xtask envoy` installs it.
-#![expect(clippy::unwrap_used, reason = "clippy lets tests unwrap, but not the functions that tests share")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy lets tests unwrap, but not the functions that tests share"
+)]
 
 mod bare;
 mod by_the_book;

@@ -24,6 +24,8 @@ async fn a_hundred_takeovers_lose_and_misroute_no_request() {
     assert!(seen.over.len() >= 100);
     assert_eq!(failed(&seen.outcomes), [""; 0]);
     assert_eq!(misrouted(&seen.over, &seen.outcomes), 0);
+    let bound = control::Settings::default().grace + LONGEST;
+    assert!(seen.over.iter().all(|over| over.since - over.asked >= bound), "what is under way is waited for");
     assert_eq!(plane.retired().lines().count(), seen.over.len(), "each loser was retired once");
 }
 
