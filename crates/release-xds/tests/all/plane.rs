@@ -24,7 +24,12 @@ impl Plane {
 
     /// With callers that wait as long as `patience` for the end of a takeover.
     pub(crate) async fn impatient(site: &Site, settings: control::Settings, patience: Duration) -> Self {
-        Self::start_with(site, settings, Settings { wait: patience, ..Settings::default() }).await
+        Self::start_with(
+            site,
+            settings,
+            Settings { wait: patience, longest_pause: Duration::from_millis(500), ..Settings::default() },
+        )
+        .await
     }
 
     async fn start_with(site: &Site, settings: control::Settings, engine: Settings) -> Self {
