@@ -86,6 +86,13 @@ impl Authenticate for Unauthenticated {
     }
 }
 
+/// The same one, for several.
+impl<T: Authenticate> Authenticate for Arc<T> {
+    fn authenticate(&self, head: &Parts, body: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send {
+        T::authenticate(self, head, body)
+    }
+}
+
 /// Either kind of credentials. The second is asked only when there are none of the first kind: wrong ones are wrong.
 impl<A: Authenticate, B: Authenticate> Authenticate for (A, B) {
     async fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use release_core::Mode;
 use release_http::Codes;
+use release_xds::control;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,13 +34,23 @@ pub struct Arguments {
     #[arg(long, help_heading = "Mesh", env = "RELEASE_MESH")]
     mesh: Mesh,
 
-    /// Where Envoys connect to
+    /// Where Envoys connect to, for --mesh envoy; whoever can connect there can read the routes, and is waited for
     #[arg(long, help_heading = "Mesh", env = "RELEASE_XDS_LISTEN", value_name = "ADDR")]
     xds_listen: Option<SocketAddr>,
 
-    /// The services and where their versions run
+    /// The services and where their versions run, for --mesh envoy; read again whenever it changes
     #[arg(long, help_heading = "Mesh", env = "RELEASE_SERVICES", value_name = "FILE")]
     services: Option<PathBuf>,
+
+    /// How many Envoys must be known before a routing can count as confirmed
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_MIN_NODES", value_name = "NUMBER", default_value_t = 1,
+          value_parser = in_range(1, 100_000))]
+    min_nodes: usize,
+
+    /// How long an Envoy that is cut off keeps the routes to a version that lost; without it, it is waited for until it is back
+    /// or forgotten
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_FENCE", value_name = "SECONDS", value_parser = seconds())]
+    fence: Option<u64>,
 
     /// How long each step of the simulated mesh takes
     #[arg(
@@ -183,10 +194,21 @@ impl Arguments {
                 lag: Duration::from_millis(self.simulated_lag),
                 listen: self.simulated_listen,
             }),
-            Mesh::Envoy => {
-                bail!("--mesh envoy is not there yet in this version: use --mesh simulated to try the API out")
-            }
+            Mesh::Envoy => self.envoys(),
         }
+    }
+
+    fn envoys(&self) -> anyhow::Result<MeshConfig> {
+        let (Some(listen), Some(services)) = (self.xds_listen, self.services.clone()) else {
+            bail!("--mesh envoy needs --xds-listen ADDR, where Envoys connect to, and --services FILE");
+        };
+        let state = match self.store {
+            Store::Memory => None,
+            Store::Redb => self.data.as_ref().map(|data| data.join("mesh.json")),
+        };
+        let fence = self.fence.map(Duration::from_secs);
+        let settings = control::Settings { min_nodes: self.min_nodes, fence, ..control::Settings::default() };
+        Ok(MeshConfig::Envoy(release_xds::Config { listen, services, state, settings }))
     }
 
     fn authentication(&self) -> anyhow::Result<Authentication> {
@@ -225,4 +247,6 @@ MESHES is * for every mesh, or mesh ids separated by commas. Tokens and secret k
   6f1c5a0b9d2e47f3a8c1 mesh-1,mesh-2
 
 Also served, without authentication: /healthz, /readyz, /metrics in the format of Prometheus, and /openapi.json.
+Operators whose credentials are for every mesh see the Envoys with GET /nodes, and have one that is gone for good forgotten with
+DELETE /nodes/ID.
 There is no TLS: put a proxy in front where the network is not yours.";

@@ -28,7 +28,7 @@ pub enum StoreConfig {
 }
 
 /// What carries out the steps of tasks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum MeshConfig {
     /// A mesh that exists in this process only.
     Simulated {
@@ -37,6 +37,8 @@ pub enum MeshConfig {
         /// Where to take requests and route them as the simulated proxies would, if anywhere.
         listen: Option<SocketAddr>,
     },
+    /// The Envoys that connect.
+    Envoy(release_xds::Config),
 }
 
 /// What does not depend on the store and the mesh.

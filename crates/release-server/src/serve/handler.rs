@@ -3,11 +3,13 @@
 use super::body::TimedBody;
 use super::config::Options;
 use super::metrics::{self, Metrics};
+use super::nodes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use release_core::Note;
 use release_http::{Api, Authenticate, Body, Codes, OPENAPI, Problem, ProblemKind, ReleaseService, RequestIds};
+use release_xds::EnvoyMesh;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,10 +27,14 @@ pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub(super) trait Operator: Send + Sync + 'static {
     /// Whether requests can be served.
     fn ready(&self) -> impl Future<Output = Result<(), &'static str>> + Send;
+
+    /// The Envoys, if they are the mesh.
+    fn envoys(&self) -> Option<&EnvoyMesh>;
 }
 
 struct Shared<A, U, O> {
-    api: ReleaseService<A, U>,
+    api: ReleaseService<A, Arc<U>>,
+    authenticate: Arc<U>,
     operator: O,
     metrics: Arc<Metrics>,
     request_ids: RequestIds,
@@ -49,9 +55,11 @@ where
     U: Authenticate + 'static,
     O: Operator,
 {
-    let api = ReleaseService::new(api, authenticate).codes(options.codes).body_limit(options.body_bytes);
+    let authenticate = Arc::new(authenticate);
+    let api = ReleaseService::new(api, Arc::clone(&authenticate)).codes(options.codes).body_limit(options.body_bytes);
     let shared = Arc::new(Shared {
         api,
+        authenticate,
         operator,
         metrics,
         request_ids: RequestIds::new(),
@@ -96,6 +104,15 @@ where
         };
         return Box::pin(answer.instrument(span));
     }
+    if nodes::is_about(request.uri().path()) {
+        let answer = async move {
+            let envoys = shared.operator.envoys();
+            let mut response = nodes::answer(envoys, &*shared.authenticate, shared.codes, &request).await;
+            identify(&request, &mut response);
+            shared.done(&line, response)
+        };
+        return Box::pin(answer.instrument(span));
+    }
     let answer = shared.api.clone().call(request.map(|body| TimedBody::new(body, shared.read_time)));
     let answer = async move {
         let Ok(response) = answer.await;
@@ -131,10 +148,15 @@ impl<A, U, O: Operator> Shared<A, U, O> {
                 Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
             problem.into_response(self.codes)
         };
-        if let Some(id) = request.headers().get(X_REQUEST_ID) {
-            response.headers_mut().insert(X_REQUEST_ID, id.clone());
-        }
+        identify(request, &mut response);
         response
+    }
+}
+
+/// The id of the request, on its answer.
+fn identify(request: &Request<Incoming>, response: &mut Response<Body>) {
+    if let Some(id) = request.headers().get(X_REQUEST_ID) {
+        response.headers_mut().insert(X_REQUEST_ID, id.clone());
     }
 }
 

@@ -24,6 +24,7 @@ mod config;
 mod handler;
 mod listener;
 mod metrics;
+mod nodes;
 mod server;
 mod simulated;
 mod telemetry;
@@ -86,6 +87,9 @@ fn announce(server: &Server) -> io::Result<()> {
     writeln!(out, "listening on http://{}", server.address())?;
     if let Some(address) = server.simulated_address() {
         writeln!(out, "simulated traffic on http://{address}")?;
+    }
+    if let Some(address) = server.xds_address() {
+        writeln!(out, "xds on http://{address}")?;
     }
     out.flush()
 }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use release_core::{Error, ReleaseKey};
 use release_engine::{Engine, EngineError, Mesh, Settings, Store, StoreError};
 use release_store::{MemoryStore, OpenError, RedbStore};
+use release_xds::EnvoyMesh;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Server {
     address: SocketAddr,
     simulated: Option<SocketAddr>,
+    xds: Option<SocketAddr>,
     stop: CancellationToken,
     running: Option<JoinHandle<bool>>,
 }
@@ -73,6 +75,9 @@ pub enum StartError {
     /// The system has no threads, signals or standard output for it.
     #[error("the system refuses what a server needs: {0}")]
     System(#[source] io::Error),
+    /// The mesh of Envoys did not start.
+    #[error(transparent)]
+    Envoy(Box<release_xds::StartError>),
     /// The tasks in the store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,14 +105,19 @@ impl Server {
             MeshConfig::Simulated { lag, listen } => {
                 tracing::warn!("the mesh is simulated: no traffic is routed by this server");
                 let mesh = Simulated::new(lag);
-                let data_plane = match listen {
+                let traffic = match listen {
                     Some(address) => {
                         let (socket, address) = bind(address).await?;
                         Some((socket, address, mesh.handler()))
                     }
                     None => None,
                 };
-                Self::start_with(store, mesh, options, data_plane).await
+                Self::start_with(store, mesh, options, Beside { traffic, ..Beside::default() }).await
+            }
+            MeshConfig::Envoy(config) => {
+                let mesh = EnvoyMesh::start(config).await.map_err(|error| StartError::Envoy(Box::new(error)))?;
+                let beside = Beside { envoys: Some(mesh.clone()), ..Beside::default() };
+                Self::start_with(store, mesh, options, beside).await
             }
         }
     }
@@ -115,15 +125,16 @@ impl Server {
     /// Starts a server on a store and a mesh of your own.
     pub async fn start_on<S: Store, M: Mesh>(store: S, mesh: M, options: Options) -> Result<Self, StartError> {
         options.check()?;
-        Self::start_with(store, mesh, options, None).await
+        Self::start_with(store, mesh, options, Beside::default()).await
     }
 
     async fn start_with<S: Store, M: Mesh>(
         store: S,
         mesh: M,
         options: Options,
-        data_plane: Option<(TcpListener, SocketAddr, Handler)>,
+        beside: Beside,
     ) -> Result<Self, StartError> {
+        let Beside { traffic, envoys } = beside;
         let (socket, address) = bind(options.listen).await?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());
@@ -135,7 +146,7 @@ impl Server {
             ..Settings::default()
         };
         let engine = Engine::start(store, counted, settings).await?;
-        let operator = EngineOperator { engine: engine.clone(), stop: stop.clone() };
+        let operator = EngineOperator { engine: engine.clone(), envoys: envoys.clone(), stop: stop.clone() };
         let for_handler = HandlerOptions::from(&options);
         let Options { takeover, wait, codes, .. } = options;
         let authentication = options.authentication.kind();
@@ -143,9 +154,9 @@ impl Server {
         let handler = handler::handler(api, options.authentication, operator, Arc::clone(&metrics), &for_handler);
         let (limits, limit) = (options.limits, options.shutdown_limit);
         let requests = Listener { socket, handler, limits, open: metrics.connections().clone() };
-        let simulated = data_plane.as_ref().map(|(_, address, _)| *address);
-        let traffic =
-            data_plane.map(|(socket, _, handler)| Listener { socket, handler, limits, open: Gauge::default() });
+        let simulated = traffic.as_ref().map(|(_, address, _)| *address);
+        let xds = envoys.as_ref().map(EnvoyMesh::address);
+        let traffic = traffic.map(|(socket, _, handler)| Listener { socket, handler, limits, open: Gauge::default() });
         let stopped = stop.clone();
         let running = tokio::spawn(async move {
             let traffic = async {
@@ -157,13 +168,17 @@ impl Server {
             let engine = async {
                 stopped.cancelled().await;
                 // Answers those who wait, so that their connections can end.
-                engine.shutdown(limit).await
+                let ended = engine.shutdown(limit).await;
+                match envoys {
+                    Some(envoys) => envoys.shutdown(limit).await && ended,
+                    None => ended,
+                }
             };
             let (requests, traffic, engine) = tokio::join!(requests.serve(stopped.clone(), limit), traffic, engine);
             requests && traffic && engine
         });
         tracing::info!(%address, authentication, ?takeover, ?wait, ?codes, "listening");
-        Ok(Self { address, simulated, stop, running: Some(running) })
+        Ok(Self { address, simulated, xds, stop, running: Some(running) })
     }
 
     /// Where it listens.
@@ -174,6 +189,11 @@ impl Server {
     /// Where the simulated mesh takes requests, if it does.
     pub fn simulated_address(&self) -> Option<SocketAddr> {
         self.simulated
+    }
+
+    /// Where Envoys connect to, if they are the mesh.
+    pub fn xds_address(&self) -> Option<SocketAddr> {
+        self.xds
     }
 
     /// Stops: no more connections are accepted, callers that wait for a takeover are told that it goes on, requests under
@@ -211,12 +231,25 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
     Ok((listener, address))
 }
 
+/// What some meshes come with.
+#[derive(Default)]
+struct Beside {
+    /// Where a simulated mesh takes requests, and what answers them.
+    traffic: Option<(TcpListener, SocketAddr, Handler)>,
+    envoys: Option<EnvoyMesh>,
+}
+
 struct EngineOperator<S, M> {
     engine: Engine<S, M>,
+    envoys: Option<EnvoyMesh>,
     stop: CancellationToken,
 }
 
 impl<S: Store, M: Mesh> Operator for EngineOperator<S, M> {
+    fn envoys(&self) -> Option<&EnvoyMesh> {
+        self.envoys.as_ref()
+    }
+
     async fn ready(&self) -> Result<(), &'static str> {
         if self.stop.is_cancelled() {
             return Err("the server is going down");

@@ -77,12 +77,17 @@ impl Client {
         self.send(self.request(Method::GET, path, "")).await
     }
 
-    /// Creates a release of a service.
+    /// Creates a release of a service, from `v1` to `v2`.
     pub(crate) async fn create(&self, service: &str) -> Release {
+        self.create_from(service, "v1", "v2").await
+    }
+
+    /// Creates a release of a service.
+    pub(crate) async fn create_from(&self, service: &str, original: &str, grayscale: &str) -> Release {
         let path = "/v2/meshes/mesh-1/namespaces/shop/releases";
         let body = json!({
             "metadata": { "name": "release-of-it" },
-            "spec": { "serviceName": service, "originalVersion": "v1", "version": "v2" },
+            "spec": { "serviceName": service, "originalVersion": original, "version": grayscale },
         });
         let created = self.send(self.request(Method::POST, path, &body.to_string())).await.ok().json();
         Release { client: self.clone(), path: format!("{path}/{}", created["metadata"]["uid"].as_str().unwrap()) }

@@ -8,6 +8,7 @@
 
 mod access;
 mod client;
+mod envoys;
 mod in_process;
 mod limits;
 mod operations;

@@ -1,0 +1,116 @@
+//! The Envoys, for operators: which are known, and one that is gone for good forgotten. Ours.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /nodes` | 200, `{"kind":"NodeList","items":[{"id":..,"connected":..,"since":..,"routes":[..],"refusal":..}]}` |
+//! | `DELETE /nodes/{id}` | 200, empty: takeovers wait for it no longer; 400 while it is connected; 404 |
+//!
+//! The credentials must be for every mesh, because an Envoy may be of any: else 403.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use release_http::{Authenticate, Body, Caller, Codes, Denied, Problem, ProblemKind};
+use release_xds::control::ForgetError;
+use release_xds::{EnvoyMesh, NodeReport};
+
+const NODES: &str = "/nodes";
+
+/// Whether the path is one of these.
+pub(super) fn is_about(path: &str) -> bool {
+    path.strip_prefix(NODES).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request to such a path.
+pub(super) async fn answer<U: Authenticate>(
+    envoys: Option<&EnvoyMesh>,
+    authenticate: &U,
+    codes: Codes,
+    request: &Request<Incoming>,
+) -> Response<Body> {
+    match outcome(envoys, authenticate, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(codes),
+    }
+}
+
+async fn outcome<U: Authenticate>(
+    envoys: Option<&EnvoyMesh>,
+    authenticate: &U,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    let node = request.uri().path().strip_prefix(NODES).and_then(|rest| rest.strip_prefix('/'));
+    let allowed = if node.is_some() { "DELETE" } else { "GET" };
+    if request.method() != allowed.parse::<Method>().unwrap_or_default() {
+        return Err(Problem::new(ProblemKind::MethodNotAllowed(allowed), "This path takes another method."));
+    }
+    admit(authenticate, request).await?;
+    let nowhere = || Problem::new(ProblemKind::NotFound, "The mesh of this server is simulated: it has no nodes.");
+    let envoys = envoys.ok_or_else(nowhere)?;
+    match node {
+        None => list(&envoys.nodes()),
+        Some(node) => forget(envoys, node),
+    }
+}
+
+/// Only who may touch every mesh.
+async fn admit<U: Authenticate>(authenticate: &U, request: &Request<Incoming>) -> Result<(), Problem> {
+    // A signature covers the body.
+    if !request.body().is_end_stream() {
+        return Err(Problem::new(ProblemKind::Invalid, "This path takes no body: send none."));
+    }
+    let (head, ()) = {
+        let mut head = Request::new(());
+        head.method_mut().clone_from(request.method());
+        head.uri_mut().clone_from(request.uri());
+        head.headers_mut().clone_from(request.headers());
+        head.into_parts()
+    };
+    let caller = authenticate.authenticate(&head, &[]).await.map_err(|denied| {
+        let why = match denied {
+            Denied::Missing(what) => format!("The request has no credentials: {what}.").into(),
+            Denied::Wrong(why) => why,
+        };
+        Problem::new(ProblemKind::Unauthenticated, why)
+    })?;
+    if caller == Caller::of_every_mesh() {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::Forbidden, "Nodes may be of any mesh: use credentials for every mesh."))
+}
+
+#[derive(serde::Serialize)]
+struct NodeList<'a> {
+    kind: &'static str,
+    items: &'a [NodeReport],
+}
+
+fn list(nodes: &[NodeReport]) -> Result<Response<Body>, Problem> {
+    let text = serde_json::to_string(&NodeList { kind: "NodeList", items: nodes })
+        .map_err(|_| Problem::new(ProblemKind::Internal, "The answer could not be written."))?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+fn forget(envoys: &EnvoyMesh, node: &str) -> Result<Response<Body>, Problem> {
+    let node = percent_encoding::percent_decode_str(node).decode_utf8();
+    let node = node.map_err(|_| Problem::new(ProblemKind::Invalid, "The node's id is not UTF-8."))?;
+    match envoys.forget(&node) {
+        Ok(()) => Ok(Response::new(Body::default())),
+        Err(error @ ForgetError::Unknown) => {
+            Err(Problem::new(ProblemKind::NotFound, format!("{}: list them with GET {NODES}.", capitalised(&error))))
+        }
+        Err(error @ ForgetError::Connected) => {
+            Err(Problem::new(ProblemKind::Invalid, format!("{}.", capitalised(&error))))
+        }
+    }
+}
+
+/// The message as the beginning of a sentence.
+fn capitalised(error: &ForgetError) -> String {
+    let text = error.to_string();
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}

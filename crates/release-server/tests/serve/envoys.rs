@@ -1,0 +1,157 @@
+//! The mesh of Envoys behind the real binary, with nodes that speak xDS and have no traffic. `release-xds` has the tests with
+//! real Envoys.
+
+use crate::client::{Client, LIMIT, Release};
+use crate::process::{Process, serve};
+use http::Method;
+use release_xds::testkit::SimulatedNode;
+use serde_json::{Value, json};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+const OPERATOR: &str = "token-of-the-operator-1f3d";
+const PIPELINE: &str = "token-of-the-pipeline-9b2c";
+
+/// What outlives the server.
+struct Surroundings {
+    directory: TempDir,
+    _workloads: Vec<TcpListener>,
+}
+
+impl Surroundings {
+    /// Three versions of a service that accept connections.
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut text =
+            "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nservice = \"cart\"\ndomains = [\"cart.shop\"]\n\
+             serves = \"v1\"\nmax_stream_seconds = 1\n"
+                .to_owned();
+        let mut workloads = Vec::new();
+        for version in ["v1", "v2", "v3"] {
+            let workload = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = workload.local_addr().unwrap();
+            text.extend(["versions.", version, ".endpoints = [\"", &address.to_string(), "\"]\n"]);
+            workloads.push(workload);
+        }
+        fs::write(directory.path().join("services.toml"), text).unwrap();
+        fs::write(directory.path().join("tokens"), format!("{OPERATOR} *\n{PIPELINE} mesh-1\n")).unwrap();
+        Self { directory, _workloads: workloads }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A server, where its nodes connect to, and an operator.
+    fn serve(&self) -> (Process, SocketAddr, Client) {
+        let mut command = serve(["--listen=127.0.0.1:0", "--mesh=envoy", "--xds-listen=127.0.0.1:0", "--min-nodes=2"]);
+        command.args(["--wait=2"]).arg("--data").arg(self.path().join("data"));
+        command.arg("--services").arg(self.path().join("services.toml"));
+        command.arg("--token-file").arg(self.path().join("tokens"));
+        let process = Process::start(command);
+        let xds = process.address("xds on http://");
+        let operator = process.client.clone().with("x-auth-token", OPERATOR);
+        (process, xds, operator)
+    }
+}
+
+async fn node(xds: SocketAddr, id: &str) -> SimulatedNode {
+    SimulatedNode::connect(xds, id, "mesh-1").await.unwrap()
+}
+
+async fn nodes(client: &Client) -> Vec<Value> {
+    let list = client.get("/nodes").await.ok().json();
+    assert_eq!(list["kind"], "NodeList");
+    list["items"].as_array().unwrap().clone()
+}
+
+async fn forget(client: &Client, node: &str) -> (u16, Value) {
+    let answer = client.send(client.request(Method::DELETE, &format!("/nodes/{node}"), "")).await;
+    (answer.status, serde_json::from_str::<Value>(&answer.text).unwrap_or_default()["errorMsg"].take())
+}
+
+/// Waits until a node is seen to be connected, or not.
+async fn until_connected(client: &Client, node: &str, connected: bool) {
+    let seen = async {
+        while !nodes(client).await.iter().any(|seen| seen["id"] == node && seen["connected"] == connected) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, seen).await.unwrap();
+}
+
+async fn until_running(release: &Release) {
+    release.until(|status| status["phase"] == "running" && status["confirmed"] == status["wanted"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart() {
+    let surroundings = Surroundings::new().await;
+    let (process, xds, operator) = surroundings.serve();
+    let (first, second) = (node(xds, "envoy-1").await, node(xds, "envoy-2").await);
+    let release = operator.create("cart").await;
+    until_running(&release).await;
+    release.put("policy", r#"{"weighted":{"grayscale":20}}"#).await.ok();
+    until_running(&release).await;
+    release.delete("end").await;
+    let closed = release.until_closed("end").await;
+    assert_eq!(closed["proof"]["confirmedBy"], json!(["envoy-1", "envoy-2"]), "{closed}");
+
+    // One of them is cut off: the next takeover waits for it.
+    let release = operator.create_from("cart", "v2", "v3").await;
+    until_running(&release).await;
+    release.put("policy", r#"{"weighted":{"grayscale":20}}"#).await.ok();
+    until_running(&release).await;
+    drop(second);
+    until_connected(&operator, "envoy-2", false).await;
+    let answer = release.delete("cancel").await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
+    assert_eq!(forget(&operator, "envoy-1").await.0, 400, "it is connected");
+
+    // It is still waited for by the next process.
+    process.signal("TERM");
+    let (status, log) = process.ended();
+    assert!(status.success() && !log.contains("not everything ended in time"), "{log}");
+    drop(first);
+    let (_process, xds, operator) = surroundings.serve();
+    let release = release.at(&operator);
+    let _nodes = [node(xds, "envoy-1").await, node(xds, "envoy-3").await];
+    until_connected(&operator, "envoy-1", true).await;
+    until_connected(&operator, "envoy-3", true).await;
+    until_connected(&operator, "envoy-2", false).await;
+    let answer = release.delete("cancel").await;
+    assert!(answer.text.contains("envoy-2"), "the node that is waited for is named: {answer:?}");
+    assert_eq!(forget(&operator, "envoy-2").await.0, 200);
+    assert_eq!(forget(&operator, "envoy-2").await.0, 404);
+    let closed = release.until_closed("cancel").await;
+    assert_eq!(closed["proof"]["confirmedBy"], json!(["envoy-1", "envoy-3"]), "{closed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_operators_see_nodes() {
+    let surroundings = Surroundings::new().await;
+    let (process, _, operator) = surroundings.serve();
+    assert_eq!(nodes(&operator).await, Vec::<Value>::new());
+    let nobody = process.client.clone();
+    let pipeline = nobody.clone().with("x-auth-token", PIPELINE);
+    assert_eq!(nobody.get("/nodes").await.status, 401);
+    assert_eq!(pipeline.get("/nodes").await.status, 403);
+    assert_eq!(forget(&nobody, "envoy-1").await.0, 401);
+    assert_eq!(forget(&pipeline, "envoy-1").await.0, 403);
+    assert_eq!(
+        forget(&operator, "a%20b").await,
+        (404, "Resource not found. No node of that name is known: list them with GET /nodes.".into())
+    );
+    assert_eq!(forget(&operator, "%ff").await.0, 400);
+    for (method, path, allow) in [(Method::POST, "/nodes", "GET"), (Method::GET, "/nodes/a", "DELETE")] {
+        let refused = operator.send(operator.request(method, path, "")).await;
+        assert_eq!((refused.status, refused.headers["allow"].to_str().unwrap()), (405, allow));
+    }
+    assert_eq!(operator.send(operator.request(Method::DELETE, "/nodes/a", "{}")).await.status, 400);
+    assert_eq!(operator.get("/nodesque").await.status, 404);
+    assert_eq!(Process::in_memory(&[]).client.get("/nodes").await.status, 404, "a simulated mesh has none");
+}
