@@ -26,14 +26,14 @@ impl Surroundings {
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let mut text =
-            "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nservice = \"cart\"\ndomains = [\"cart.shop\"]\n\
-             serves = \"v1\"\nmax_stream_seconds = 1\n"
+            "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nname = \"cart\"\ndomains = [\"cart.shop\"]\n\
+             serves = \"v1\"\nmax-stream-seconds = 1\n"
                 .to_owned();
         let mut workloads = Vec::new();
         for version in ["v1", "v2", "v3"] {
             let workload = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = workload.local_addr().unwrap();
-            text.extend(["versions.", version, ".endpoints = [\"", &address.to_string(), "\"]\n"]);
+            text.extend(["versions.", version, " = [\"", &address.to_string(), "\"]\n"]);
             workloads.push(workload);
         }
         fs::write(directory.path().join("services.toml"), text).unwrap();
@@ -154,4 +154,37 @@ async fn only_operators_see_nodes() {
     assert_eq!(operator.send(operator.request(Method::DELETE, "/nodes/a", "{}")).await.status, 400);
     assert_eq!(operator.get("/nodesque").await.status, 404);
     assert_eq!(Process::in_memory(&[]).client.get("/nodes").await.status, 404, "a simulated mesh has none");
+}
+
+/// What an operator types.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_list_and_forget_nodes_on_the_command_line() {
+    let surroundings = Surroundings::new().await;
+    let (process, xds, operator) = surroundings.serve();
+    let url = format!("http://{}", process.client.address);
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_release-server"));
+        command.env_clear().env("RELEASE_SERVER", &url).env("RELEASE_TOKEN", OPERATOR).args(words);
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    };
+    assert_eq!(run(&["nodes", "list"]), (0, "No Envoy has connected yet: nothing can be confirmed.\n".into()));
+    let strange = "sidecar~10.0.0.1~a/b";
+    let connected = node(xds, strange).await;
+    until_connected(&operator, strange, true).await;
+    let (code, text) = run(&["nodes", "list"]);
+    assert!(code == 0 && text.contains(strange) && text.contains("mesh-1"), "{text}");
+    assert_eq!(run(&["nodes", "list", "--output=id"]), (0, format!("{strange}\n")));
+    let (code, text) = run(&["nodes", "forget", strange]);
+    assert!(code != 0 && text.contains("The node is connected"), "{text}");
+    drop(connected);
+    until_connected(&operator, strange, false).await;
+    assert!(run(&["nodes", "list"]).1.contains("cut off since "));
+    assert_eq!(
+        run(&["nodes", "forget", strange]),
+        (0, format!("Forgotten: no takeover waits for {strange} any longer\n"))
+    );
+    let (code, text) = run(&["nodes", "forget", strange]);
+    assert!(code != 0 && text.contains("`release-server nodes list` shows"), "{text}");
 }
