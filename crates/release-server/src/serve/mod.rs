@@ -15,6 +15,17 @@
 //! `MESHES` is `*` for every mesh, or mesh ids separated by commas: a caller gets 403 for any other. Tokens and secret keys
 //! have 16 characters or more; all fields are printable ASCII. The files are read at the start. What is wrong with one is
 //! said with the number of the line and never with its text.
+//!
+//! # Envoys
+//!
+//! With `--mesh envoy` the server is their control plane. What must outlive a restart is in `mesh.json` next to the store's
+//! file; with `--store memory` it is not kept, and then a restart forgets which Envoys may still route. Operators whose
+//! credentials are for every mesh have two requests more, which `release-server nodes` sends:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /nodes` | 200, `{"kind":"NodeList","items":[{"id":…,"connected":…,"since":…,"routes":[…],"refusal":…}]}` |
+//! | `DELETE /nodes/{id}` | 200, empty: no takeover waits for it any longer; 400 while it is connected; 404 |
 
 mod api;
 mod arguments;

@@ -1,9 +1,5 @@
 //! The Envoys, for operators: which are known, and one that is gone for good forgotten. Ours.
-//!
-//! | request | answer |
-//! |---|---|
-//! | `GET /nodes` | 200, `{"kind":"NodeList","items":[{"id":..,"connected":..,"since":..,"routes":[..],"refusal":..}]}` |
-//! | `DELETE /nodes/{id}` | 200, empty: takeovers wait for it no longer; 400 while it is connected; 404 |
+//! The requests are in the documentation of [`serve`](super).
 //!
 //! The credentials must be for every mesh, because an Envoy may be of any: else 403.
 

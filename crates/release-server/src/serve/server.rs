@@ -115,6 +115,9 @@ impl Server {
                 Self::start_with(store, mesh, options, Beside { traffic, ..Beside::default() }).await
             }
             MeshConfig::Envoy(config) => {
+                if config.state.is_none() {
+                    tracing::warn!("which Envoys may still route is kept in memory: a restart forgets it");
+                }
                 let mesh = EnvoyMesh::start(config).await.map_err(|error| StartError::Envoy(Box::new(error)))?;
                 let beside = Beside { envoys: Some(mesh.clone()), ..Beside::default() };
                 Self::start_with(store, mesh, options, beside).await
