@@ -179,6 +179,8 @@ async fn only_a_closed_release_is_forgotten() {
     let key = at_a_fifth(&engine, "a").await;
     assert!(!engine.forget(&key).await.unwrap());
     engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+    let listed = engine.list(&key.mesh).await.unwrap();
+    assert_eq!(listed, [engine.get(&key).await.unwrap()], "closed ones are listed too");
     assert!(engine.forget(&key).await.unwrap());
     assert!(engine.get(&key).await.is_err());
     assert!(engine.list(&key.mesh).await.unwrap().is_empty());
