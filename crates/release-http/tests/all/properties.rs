@@ -216,13 +216,16 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
     assert_eq!(on_delete(400, &plain, GOOD), Ok(()));
     assert_eq!(on_delete(200, &plain, ""), Ok(()));
     assert_eq!(verdict(&Method::GET, &delete, 200, &plain, "{}"), Ok(()));
-    let long_id = "x".repeat(65);
-    let long = GOOD.replace("No.", &"No.".repeat(2000));
+    // The longest that may be, and one more.
+    let with_id = |length| on_delete(400, &[("x-request-id", &"x".repeat(length)), plain[1]], GOOD);
+    let with_message =
+        |length| on_delete(400, &plain, &GOOD.replace("No.", &"x".repeat(length - "Invalid request. ".len())));
+    assert_eq!((with_id(64), with_message(4096)), (Ok(()), Ok(())));
     for (wrong, why) in [
         (on_delete(418, &plain, GOOD), "the status is not listed"),
         (on_delete(409, &plain, GOOD), "the status is not listed"),
         (on_delete(400, &plain[1..], GOOD), "no X-Request-Id"),
-        (on_delete(400, &[("x-request-id", &long_id), plain[1]], GOOD), "no X-Request-Id"),
+        (with_id(65), "no X-Request-Id"),
         (on_delete(400, &[("x-request-id", ""), plain[1]], GOOD), "no X-Request-Id"),
         (on_delete(200, &plain, "{}"), "not empty"),
         (on_delete(400, &plain, ""), "not the published one"),
@@ -231,7 +234,7 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         (on_delete(404, &plain, GOOD), "not the published one"),
         (on_delete(400, &plain[..1], GOOD), "not the published one"),
         (on_delete(400, &plain, &GOOD.replace("No.", "N\\no.")), "not printable or very long"),
-        (on_delete(400, &plain, &long), "not printable or very long"),
+        (with_message(4097), "not printable or very long"),
         (on_delete(401, &plain, &GOOD.replace("ASM.01010001", "ASM.01000001")), "a header is missing"),
         (verdict(&Method::PATCH, &delete, 405, &plain, GOOD), "a header is missing"),
     ] {
