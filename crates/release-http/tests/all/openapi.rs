@@ -181,4 +181,6 @@ fn the_document_says_which_version_of_openapi_it_is() {
     assert_eq!(document()["openapi"], "3.1.0");
     assert_eq!(properties::documented_statuses(&Method::GET, "/nowhere"), ["404"]);
     assert_eq!(properties::documented_statuses(&Method::PUT, RELEASES), ["405"]);
+    let lower_case = Method::from_bytes(b"post").unwrap();
+    assert_eq!(properties::documented_statuses(&lower_case, RELEASES), ["405"]);
 }

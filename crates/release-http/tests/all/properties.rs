@@ -214,6 +214,8 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
     let on_delete =
         |status, headers: &[(&str, &str)], body: &str| verdict(&Method::DELETE, &delete, status, headers, body);
     assert_eq!(on_delete(400, &plain, GOOD), Ok(()));
+    let forbidden = GOOD.replace("ASM.01010001", "ASM.01000002").replace("Invalid request.", "Forbidden.");
+    assert_eq!(on_delete(403, &plain, &forbidden), Ok(()));
     assert_eq!(on_delete(200, &plain, ""), Ok(()));
     assert_eq!(verdict(&Method::GET, &delete, 200, &plain, "{}"), Ok(()));
     // The longest that may be, and one more.
