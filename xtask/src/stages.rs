@@ -23,7 +23,11 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "no_std", what: "what is meant to do without std builds where there is no std", run: no_std::check },
     Stage { name: "deny", what: "licences, bans and sources of all dependencies", run: deny },
     Stage { name: "msrv", what: "the declared minimum Rust version is honest", run: msrv::check },
-    Stage { name: "demo", what: "the demo shows what it promises, on a simulated mesh", run: demo::simulated },
+    Stage {
+        name: "demo",
+        what: "the demo shows what it promises, on a simulated mesh and on real Envoys",
+        run: demo::both,
+    },
     Stage {
         name: "explore",
         what: "no bad state of a task and a mesh of two proxies",
