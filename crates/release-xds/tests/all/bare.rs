@@ -70,9 +70,15 @@ impl Bare {
     }
 }
 
+/// How long it takes at the most to end.
+const LIMIT: Duration = Duration::from_secs(5);
+
 impl Drop for Bare {
     fn drop(&mut self) {
-        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+        // From a thread of its own, because it waits: afterwards another one can listen there.
+        let runtime = self.runtime.take();
+        let end = std::thread::spawn(|| runtime.into_iter().for_each(|runtime| runtime.shutdown_timeout(LIMIT)));
+        let _ = end.join();
     }
 }
 
