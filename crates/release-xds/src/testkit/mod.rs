@@ -1,5 +1,7 @@
-//! For tests and benchmarks: nodes that speak xDS without being an Envoy. Behind the feature `testkit`.
+//! For tests, benchmarks and fuzzers: nodes that speak xDS without being an Envoy. Behind the feature `testkit`.
 
 mod node;
+mod world;
 
 pub use node::{Manner, SimulatedNode};
+pub use world::{Seen, control};
