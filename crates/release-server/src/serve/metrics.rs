@@ -1,16 +1,20 @@
 //! What is counted, and how it is shown to Prometheus.
 
 use http::{Method, StatusCode};
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use release_core::{Action, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Stage, Step, StepKind};
 use release_engine::{Event, Mesh};
+use release_xds::EnvoyMesh;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -63,8 +67,12 @@ struct Place {
 }
 
 impl Metrics {
-    pub(super) fn new() -> Self {
+    /// `envoys`: the mesh, if it is one of Envoys.
+    pub(super) fn new(envoys: Option<EnvoyMesh>) -> Self {
         let mut registry = Registry::with_prefix("release");
+        if let Some(envoys) = envoys {
+            registry.register_collector(Box::new(Envoys(envoys)));
+        }
         let metrics = Self {
             takeovers: Family::default(),
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_SECONDS)),
@@ -234,6 +242,32 @@ fn step_name(step: StepKind) -> &'static str {
     }
 }
 
+/// What is read off the mesh whenever somebody looks.
+#[derive(Debug)]
+struct Envoys(EnvoyMesh);
+
+impl Collector for Envoys {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Envoys that are known, by state; those that are silent or cut off hold up takeovers";
+        let mut nodes = encoder.encode_descriptor("nodes", help, None, MetricType::Gauge)?;
+        let mut counts = ["connected", "silent", "cut_off"].map(|state| (state, 0_i64));
+        for node in self.0.nodes() {
+            let now = match (node.connected, node.since) {
+                (true, None) => "connected",
+                (true, Some(_)) => "silent",
+                (false, _) => "cut_off",
+            };
+            counts.iter_mut().filter(|(state, _)| *state == now).for_each(|(_, count)| *count += 1);
+        }
+        for (state, count) in counts {
+            ConstGauge::new(count).encode(nodes.encode_family(&[("state", state)])?)?;
+        }
+        let help = "Requests to versions that lost which were in progress when max_stream_duration ended them";
+        let cut_off = encoder.encode_descriptor("requests_cut_off", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.0.cut_off()).encode(cut_off)
+    }
+}
+
 /// A mesh that has the tasks counted with which the engine starts.
 pub(super) struct Counted<M> {
     pub(super) mesh: M,
@@ -258,7 +292,7 @@ mod tests {
 
     #[test]
     fn reasons_are_bounded_in_length_number_and_variety() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(None);
         assert_eq!(metrics.bounded("node 10.0.0.12 is cut off since 17 s"), "node #.#.#.# is cut off since # s");
         assert_eq!(metrics.bounded(&"x".repeat(500)).len(), REASON_CHARS);
         for number in 0..200 {
@@ -270,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_takeover_is_counted_by_how_it_came_to_its_end() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(None);
         let key = ReleaseKey::parse("mesh-1", "shop", "a").unwrap();
         let moves = [
             (Phase::Running, Phase::Closing(Action::End, Stage::Preparing)),

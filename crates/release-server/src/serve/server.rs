@@ -140,7 +140,7 @@ impl Server {
         let Beside { traffic, envoys } = beside;
         let (socket, address) = bind(options.listen).await?;
         let stop = CancellationToken::new();
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(envoys.clone()));
         let counted = Counted { mesh, metrics: Arc::clone(&metrics) };
         let observer = Arc::clone(&metrics);
         let settings = Settings {

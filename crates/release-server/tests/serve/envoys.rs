@@ -111,6 +111,15 @@ async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart(
     assert_eq!(answer.status, 500);
     assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
     assert_eq!(forget(&operator, "envoy-1").await.0, 400, "it is connected");
+    let metrics = operator.get("/metrics").await.ok().text;
+    for line in [
+        r#"release_nodes{state="connected"} 1"#,
+        r#"release_nodes{state="silent"} 0"#,
+        r#"release_nodes{state="cut_off"} 1"#,
+        "release_requests_cut_off_total 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
 
     // It is still waited for by the next process.
     process.signal("TERM");

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -127,6 +128,7 @@ struct Inner {
     hooks: Hooks,
     /// What a waiting step was last said to wait for.
     told: Mutex<HashMap<ReleaseKey, String>>,
+    cut_off: AtomicU64,
     tracker: TaskTracker,
 }
 
@@ -157,6 +159,7 @@ impl EnvoyMesh {
             descriptions: Mutex::default(),
             hooks: Hooks::default(),
             told: Mutex::default(),
+            cut_off: AtomicU64::new(0),
             tracker: TaskTracker::new(),
         });
         inner.declare(services).map_err(|error| StartError::Declare { path, error })?;
@@ -195,6 +198,12 @@ impl EnvoyMesh {
             NodeReport { id: node.id, connected, since, routes: node.routes, refusal: node.refusal }
         };
         nodes.into_iter().map(report).collect()
+    }
+
+    /// How many requests were in progress to versions that lost when `max_stream_duration` ended them, by the load reports,
+    /// since the start: it only grows. One that is not zero says that the limit is too short for the service.
+    pub fn cut_off(&self) -> u64 {
+        self.0.cut_off.load(Ordering::Relaxed)
     }
 
     /// Forgets a node that is cut off: an operator knows that it is gone for good, or routes nothing any more. Takeovers

@@ -5,6 +5,7 @@ use crate::control::{Control, Moment, Progress, StepError, service_of};
 use crate::envoy;
 use release_core::{Generation, Note, ReleaseSpec, Report, Step, Version, Witnesses};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -45,7 +46,9 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
                 control.is_current(spec, *generation)?;
                 Ok(control.drained(spec, *version, now))
             });
-            let evidence = describe::drained(hub, &drained.await?);
+            let drained = drained.await?;
+            inner.cut_off.fetch_add(drained.cut_off, Ordering::Relaxed);
+            let evidence = describe::drained(hub, &drained);
             step.succeeded(Witnesses::one("nodes"), evidence)
         }
         Step::Retire { generation, version } => {
