@@ -193,7 +193,8 @@ struct Line {
 }
 
 impl Line {
-    /// What went wrong is a warning, what was only read is for the curious.
+    /// What went wrong is a warning. What was changed, and who was kept out, is for the one on call; what was only read, or
+    /// refused and so changed nothing, is for the curious.
     fn write(&self, status: StatusCode) {
         macro_rules! line {
             ($level:ident) => {
@@ -207,12 +208,13 @@ impl Line {
                 )
             };
         }
+        let changed = status.is_success() && !self.method.is_safe();
         if status.is_server_error() {
             line!(warn);
-        } else if status.is_success() && self.method.is_safe() {
-            line!(debug);
-        } else {
+        } else if changed || [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
             line!(info);
+        } else {
+            line!(debug);
         }
     }
 }

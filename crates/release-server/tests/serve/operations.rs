@@ -47,6 +47,7 @@ async fn every_line_of_a_request_or_a_takeover_names_it() {
     let client = process.client.clone().with("x-request-id", "from-the-caller");
     let release = client.at_a_fifth("cart").await;
     release.delete("end").await.ok();
+    assert_eq!(release.delete("stop").await.status, 400);
     process.signal("TERM");
     let (_, log) = process.ended();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -71,7 +72,7 @@ async fn every_line_of_a_request_or_a_takeover_names_it() {
             _ => {}
         }
     }
-    // Created, policy set, ended; what was only read is not logged. Running, four stages, closed.
+    // Created, policy set, ended; what was only read, or refused, is not logged. Running, four stages, closed.
     assert_eq!(seen, [3, 6], "{log}");
     assert!(log.contains("the mesh is simulated"), "{log}");
 }
