@@ -74,13 +74,15 @@ async fn real(nodes: usize, times: usize) {
     if failures > 0 {
         println!("{:?}", failed(&outcomes));
     }
+    let misrouted = misrouted(&over, &outcomes);
+    misrouted.iter().for_each(|what| println!("{what}"));
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let per_second = outcomes.len() as f64 / seconds;
     let requests = [
         format!("{per_second:.0}"),
         millis(percentile(&mut latencies, 99)),
         failures.to_string(),
-        misrouted(&over, &outcomes).to_string(),
+        misrouted.len().to_string(),
     ];
     report(&format!("{nodes} Envoys"), pushes, &times_of(&over, &moments.lock().unwrap()), &requests);
 }

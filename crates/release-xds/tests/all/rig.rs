@@ -241,13 +241,26 @@ pub(crate) fn failed(outcomes: &[(usize, Outcome)]) -> Vec<String> {
     kinds.into_iter().map(|(kind, times)| format!("{times} of {}: {kind}", outcomes.len())).collect()
 }
 
-/// How many requests a loser answered although they were sent when it was over, or got although it was over.
-pub(crate) fn misrouted(over: &[Over], outcomes: &[(usize, Outcome)]) -> u64 {
-    let answered = over.iter().map(|over| {
-        let by_loser = |outcome: &Outcome| outcome.answer.as_deref() == Ok(over.loser.as_str());
+/// What a loser answered although it was sent when the release was over, and what it got although it was over: each with
+/// when that was.
+pub(crate) fn misrouted(over: &[Over], outcomes: &[(usize, Outcome)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for over in over {
+        let (loser, service) = (&over.loser, service(over.service));
+        let took = over.since - over.asked;
+        if over.late > 0 {
+            found
+                .push(format!("{loser} of {service} got {} requests after a takeover of {took:?} was over", over.late));
+        }
         let after = |outcome: &Outcome| over.since < outcome.due && outcome.due < over.until;
-        let mine = outcomes.iter().filter(|(service, outcome)| *service == over.service && after(outcome));
-        over.late.max(u64::try_from(mine.filter(|(_, outcome)| by_loser(outcome)).count()).unwrap())
-    });
-    answered.sum()
+        let by_loser = |outcome: &Outcome| outcome.answer.as_deref() == Ok(loser.as_str());
+        let mine = outcomes.iter().filter(|(service, _)| *service == over.service).map(|(_, outcome)| outcome);
+        found.extend(mine.filter(|outcome| after(outcome) && by_loser(outcome)).map(|outcome| {
+            let (due, took) = (outcome.due - over.since, outcome.done - outcome.due);
+            format!(
+                "{loser} of {service} answered a request that was due {due:?} after the release was over, in {took:?}"
+            )
+        }));
+    }
+    found
 }
