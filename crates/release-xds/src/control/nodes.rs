@@ -178,10 +178,15 @@ impl Control {
         let mut requests = requests;
         // Of other clusters, nodes could report any number.
         requests.retain(|cluster, _| self.catalogue.clusters.contains_key(cluster));
-        for (cluster, count) in requests.iter().filter(|(_, count)| **count > 0) {
-            self.last_load.insert(cluster.clone(), (*count, now));
-        }
+        let clusters: Vec<_> = requests.keys().cloned().collect();
         self.loads.insert(source, requests);
+        for cluster in clusters {
+            // What is in progress when the limit is over is what it ends: a later report can't say that any more.
+            if self.free.get(&cluster).is_none_or(|free| now < *free) {
+                let count = self.in_progress(&cluster);
+                self.last_load.insert(cluster, (count, now));
+            }
+        }
     }
 
     /// A source reports no more.

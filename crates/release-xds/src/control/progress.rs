@@ -137,7 +137,7 @@ impl Control {
         if !waiting.blockers.is_empty() {
             return Progress::Waiting(waiting);
         }
-        waiting.in_progress = self.loads.values().filter_map(|loads| loads.get(&cluster)).sum();
+        waiting.in_progress = self.in_progress(&cluster);
         if free > now {
             return Progress::Waiting(Waiting { until: Some(free), ..waiting });
         }
@@ -152,6 +152,11 @@ impl Control {
             cut_off: last.map_or(0, |(count, _)| *count),
             reports: !self.loads.is_empty(),
         })
+    }
+
+    /// The requests in progress to a cluster, by the newest load reports.
+    pub(super) fn in_progress(&self, cluster: &str) -> u64 {
+        self.loads.values().filter_map(|loads| loads.get(cluster)).sum()
     }
 
     /// Whether the cluster of a version that was retired is gone from every node that is connected.

@@ -4,4 +4,5 @@
 
 mod control;
 mod fixture;
+mod load;
 mod mesh;
