@@ -164,8 +164,10 @@ pub(super) fn on_release(key: &ReleaseKey, answer: Answer) -> Result<Answer, Fai
     })
 }
 
+/// A release server gives each answer an id. Without one, a 200 is somebody else's, and nothing was done.
 pub(super) fn succeeded(answer: Answer) -> Result<Answer, Failure> {
-    if answer.status.is_success() { Ok(answer) } else { Err(Failure::answered(&answer)) }
+    let ours = answer.request_id.is_some();
+    if answer.status.is_success() && ours { Ok(answer) } else { Err(Failure::answered(&answer)) }
 }
 
 /// The document of a successful answer.

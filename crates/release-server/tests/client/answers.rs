@@ -128,7 +128,8 @@ fn nodes_are_shown_with_what_they_keep_a_takeover_from() {
         r#"{"id":"envoy-3","connected":false,"since":"2026-11-25T03:00:00Z","routes":["mesh-1","mesh-2"],"refusal":null},"#,
         r#"{"id":"envoy-4","connected":true,"since":null,"routes":["mesh-1"],"refusal":"no such cluster"}]}"#,
     );
-    let answer: &'static str = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{NODES}", NODES.len()).leak();
+    let head = format!("HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: {}\r\n\r\n", NODES.len());
+    let answer: &'static str = (head + NODES).leak();
     let url = answering(answer.as_bytes());
     insta::assert_snapshot!(done(client(&url).args(["nodes", "list"])).ok());
     assert_eq!(json(&done(client(&url).args(["nodes", "list", "-o", "json"])).ok()), json(NODES));
