@@ -75,7 +75,9 @@ async fn real(nodes: usize, times: usize) {
         println!("{:?}", failed(&outcomes));
     }
     let misrouted = misrouted(&over, &outcomes);
-    misrouted.iter().for_each(|what| println!("{what}"));
+    for what in &misrouted {
+        println!("{what}");
+    }
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let per_second = outcomes.len() as f64 / seconds;
     let requests = [

@@ -56,12 +56,14 @@ async fn drained(fixture: &Fixture, but_not: &str) -> String {
 }
 
 /// A mesh in which a takeover is about to drain the original version, and what was reported before that.
-async fn draining(reported: &[u64]) -> (Fixture, Reporter, impl Sized) {
+async fn draining(before: &[u64]) -> (Fixture, Reporter, impl Sized) {
     let fixture = Fixture::start().await;
     let node = fixture.node("envoy-1").await;
     let reporter = Reporter::connect(fixture.mesh.address()).await;
     for step in [apply(2, Version::Original), apply(3, Version::Grayscale)] {
-        reported.iter().for_each(|count| reporter.reports(*count));
+        for count in before {
+            reporter.reports(*count);
+        }
         let confirmed = timeout(LIMIT, fixture.mesh.perform(&spec("a"), &step)).await.unwrap();
         assert!(matches!(confirmed, Report::Confirmed { .. }), "{confirmed:?}");
     }
