@@ -16,7 +16,7 @@ pub(super) enum Exit {
     Usage = 2,
     /// The server refused it: not allowed as it is, or not in the phase that the release is in.
     Refused = 3,
-    /// There is no such release, or it is closed already.
+    /// There is no such release, or it is closed already; a cancel or an end that is closed as asked for is a success.
     NotFound = 4,
     /// A cancel or an end is decided and goes on.
     Running = 5,
@@ -34,7 +34,7 @@ Exit codes:
   1  failed for another reason
   2  the command line is not right
   3  the server refused it
-  4  no such release, or it is closed already
+  4  no such release, or it is closed already (cancel, end: by the other one)
   5  the cancel or end is decided and goes on: repeat the command to wait again
   6  the server did not answer
   7  the token is missing or wrong, or not for this mesh";

@@ -132,6 +132,11 @@ pub(super) fn closed(release: &ReleaseDocument) -> String {
     format!("{done}: {survivor} has all traffic of {service}, {loser} is retired\n{}", proof.unwrap_or_default())
 }
 
+/// A takeover that was finished before it was asked for again.
+pub(super) fn closed_already(release: &ReleaseDocument) -> String {
+    format!("Closed already. {}", closed(release))
+}
+
 /// A takeover that is not finished.
 pub(super) fn still_closing(release: &ReleaseDocument) -> String {
     let status = &release.status;

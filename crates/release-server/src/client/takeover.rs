@@ -23,22 +23,25 @@ pub(super) fn query(action: Action) -> String {
 pub(super) async fn run(arguments: &OneRelease, action: Action) -> Result<String, Failure> {
     let server = Server::new(&arguments.connection)?;
     let key = find(&server, arguments).await?;
-    let answer = match watched(&server, &key, action).await {
+    let answered = match watched(&server, &key, action).await {
         // It may go on, and it may be done.
-        Ok(answer) if answer.status.is_server_error() => {
-            unless_decided(&server, &key, action, Failure::answered(&answer)).await?
-        }
-        Ok(answer) => {
-            on_release(&key, answer)?;
-            match get(&server, &key).await {
-                Ok(answer) => answer,
-                // It is done, whatever became of the question how.
-                Err(_) => return Ok(format!("{key}: the {action} is done\n")),
-            }
-        }
-        Err(failure) => unless_decided(&server, &key, action, failure).await?,
+        Ok(answer) if answer.status.is_server_error() => Err(Failure::answered(&answer)),
+        Ok(answer) => on_release(&key, answer),
+        Err(failure) => Err(failure),
     };
-    printed(arguments.output.format, &answer, show::closed)
+    let (answer, table): (_, fn(&ReleaseDocument) -> String) = match answered {
+        Ok(_) => match get(&server, &key).await {
+            Ok(answer) => (answer, show::closed),
+            // It is done, whatever became of the question how.
+            Err(_) => return Ok(format!("{key}: the {action} is done\n")),
+        },
+        Err(failure) => {
+            // Whoever repeats the command to wait again comes too late when it is done meanwhile, and has what they wanted.
+            let table = if failure.exit == Exit::NotFound { show::closed_already } else { show::closed };
+            (unless_decided(&server, &key, action, failure).await?, table)
+        }
+    };
+    printed(arguments.output.format, &answer, table)
 }
 
 async fn get(server: &Server, key: &ReleaseKey) -> Result<Answer, Failure> {

@@ -62,7 +62,8 @@ fn a_release_is_known_by_its_name_too() {
     server.run(["cancel", &second]).ok();
     assert_eq!(server.run(["cancel", "cart-v2", "--output", "id"]).ok().trim(), third);
     assert_eq!(shown("cart-v2").ok().trim(), third);
-    assert_eq!(server.run(["cancel", "cart-v2"]).code, 4);
+    assert_eq!(server.run(["cancel", "cart-v2", "--output", "id"]).ok().trim(), third);
+    assert_eq!(server.run(["end", "cart-v2"]).code, 4);
     assert_eq!(server.run(["cancel", "cart-v3"]).code, 4);
     assert_eq!(server.run(["show", "cart-v2", "--namespace", "elsewhere"]).code, 4);
 }

@@ -60,6 +60,7 @@ fn a_release_from_create_to_end() {
     session.run("end ID");
     session.run("show ID");
     session.run("end ID");
+    session.run("cancel ID");
     session.run("list");
     session.run("list --unclosed");
     insta::assert_snapshot!(session.text);
