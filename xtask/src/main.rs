@@ -1,4 +1,5 @@
-//! The project's own commands, run as `cargo xtask COMMAND`. One module per command, `tools` for what they install.
+//! The project's own commands, run as `cargo xtask COMMAND`. One module per command, `tools` and `programs` for what they
+//! install.
 
 mod bench;
 mod demo;
@@ -7,6 +8,7 @@ mod fuzz;
 mod msrv;
 mod mutants;
 mod no_std;
+mod programs;
 mod stages;
 mod table;
 mod test;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::{demo, envoy, fuzz, msrv, no_std, tools, torture, workspace};
+use crate::{demo, envoy, fuzz, msrv, no_std, programs, tools, torture, workspace};
 
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -48,6 +48,7 @@ fn fmt(sh: &Shell) -> Result<()> {
 fn clippy(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?;
     if fuzz::exists(sh)? {
+        programs::ensure(sh, &programs::CXX)?;
         // With the target folder of the workspace, most dependencies are there already.
         cmd!(sh, "cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings").run()?;
     }
@@ -55,6 +56,7 @@ fn clippy(sh: &Shell) -> Result<()> {
 }
 
 fn test(sh: &Shell) -> Result<()> {
+    programs::ensure(sh, &programs::CURL)?;
     envoy::ensure(sh)?;
     // A snapshot that differs is a failure: it is neither accepted nor left behind as a file to review.
     cmd!(sh, "cargo test --workspace --all-features").env("INSTA_UPDATE", "no").run()?;

@@ -59,7 +59,7 @@ impl Program {
     /// Asks the program to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<()> {
         let Some(id) = self.child.id() else { return Ok(()) };
-        let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await?;
         let status = timeout(START, self.child.wait()).await.context("the server does not stop")??;
         if !status.success() {
             bail!("the server ended with {status}");

@@ -170,8 +170,11 @@ async fn read(response: Response<Incoming>) -> Result<Answer, String> {
 /// What the paths of the API are appended to.
 fn base(url: &str) -> Result<(String, Scheme), Failure> {
     let refused = || {
-        let message = format!("--server {url:?} is no address of a server");
-        Failure::new(Exit::Usage, message).next("write it as http://HOST:PORT or https://HOST, without a query")
+        // In front of an @ there may be a password: that is not repeated.
+        let shown = if url.contains('@') { String::new() } else { format!(" {url:?}") };
+        let message = format!("--server{shown} is no address of a server");
+        Failure::new(Exit::Usage, message)
+            .next("write it as http://HOST:PORT or https://HOST, without a query or a password")
     };
     let uri: Uri = url.parse().map_err(|_| refused())?;
     match (uri.scheme().cloned(), uri.authority(), uri.query()) {
@@ -220,5 +223,14 @@ mod tests {
         for url in ["", "127.0.0.1:8080", "ftp://a", "http://", "http://a?b", "http://me:secret@a", "/v2"] {
             assert_eq!(base(url).unwrap_err().exit, Exit::Usage, "{url}");
         }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for url in ["http://me:secret@a", "ftp://me:secret@a", "http://me:secret@a b", "me:secret@"] {
+            let message = base(url).unwrap_err().to_string();
+            assert!(!message.contains("secret"), "{message}");
+        }
+        assert!(base("ftp://a").unwrap_err().to_string().contains("\"ftp://a\""));
     }
 }

@@ -52,7 +52,8 @@ async fn a_command_may_leave_something_running() {
     let id = directory.path().join("id");
     shell(&format!("sleep 300 & echo $! > {}", id.display())).call(&facts()).await.unwrap();
     let id = std::fs::read_to_string(id).unwrap();
-    assert!(std::process::Command::new("kill").arg(id.trim()).status().unwrap().success(), "it was still running");
+    let end = format!("kill {}", id.trim());
+    assert!(std::process::Command::new("sh").args(["-c", &end]).status().unwrap().success(), "it was still running");
 }
 
 #[tokio::test]
