@@ -46,18 +46,28 @@ pub enum DeclareError {
         /// The service.
         service: ServiceName,
     },
+    /// A service is to serve a version that a release retired: its workloads may be gone.
+    #[error(
+        "service {service} can't be made to serve version {version}, which a release retired: bring it back by a release, or describe the service without it first"
+    )]
+    Retired {
+        /// The service.
+        service: ServiceName,
+        /// The version.
+        version: VersionLabel,
+    },
 }
 
 impl Control {
     /// Takes in the description of all services, in place of the one before. What releases have done stays: a version that
     /// was retired stays so, and a service goes on serving what its last release left.
     ///
-    /// A service whose [`serves`](Declared::serves) is another one than before, while no release is open, serves that from
-    /// now on. A service that is gone is served no more, and its clusters go as soon as no node can route to them.
+    /// A service whose [`serves`](Declared::serves) is another one than before serves that from now on, unless a release of it
+    /// is open: then, and afterwards, that of the release counts. A service that is gone is served no more, and its clusters go as soon as no node can route to them.
     pub fn declare(&mut self, services: Vec<Declared>) -> Result<(), DeclareError> {
         let mut next = BTreeMap::new();
         for declared in services {
-            let remembered = self.recall(&declared);
+            let remembered = self.recall(&declared)?;
             let config = config(&declared, &remembered)?;
             next.insert(declared.name.clone(), (declared, remembered, config));
         }
@@ -85,10 +95,10 @@ impl Control {
     }
 
     /// What is remembered of a service, in the light of how it is described now.
-    fn recall(&self, declared: &Declared) -> Remembered {
+    fn recall(&self, declared: &Declared) -> Result<Remembered, DeclareError> {
         let Declared { name, serves, .. } = declared;
         let Some(mut known) = self.memory.services.iter().find(|known| known.name == *name).cloned() else {
-            return Remembered {
+            return Ok(Remembered {
                 name: name.clone(),
                 declared: serves.clone(),
                 serves: Serves::One(serves.clone()),
@@ -96,16 +106,21 @@ impl Control {
                 closed: Vec::new(),
                 retired: BTreeSet::new(),
                 longest_stream: declared.max_stream_duration,
-            };
+            });
         };
         known.retired.retain(|label| declared.versions.contains_key(label));
-        if known.declared != *serves && open_release(&known).is_none() {
+        if known.declared != *serves {
+            if known.retired.contains(serves) {
+                return Err(DeclareError::Retired { service: name.clone(), version: serves.clone() });
+            }
             known.declared = serves.clone();
-            known.retired.remove(serves);
-            known.serves = Serves::One(serves.clone());
+            // What was edited during a release is not carried out behind it.
+            if open_release(&known).is_none() {
+                known.serves = Serves::One(serves.clone());
+            }
         }
         known.longest_stream = known.longest_stream.max(declared.max_stream_duration);
-        known
+        Ok(known)
     }
 
     /// A service wants that served from now on.
@@ -154,17 +169,17 @@ pub(super) fn config(declared: &Declared, remembered: &Remembered) -> Result<Ser
     Ok(ServiceConfig { name, domains, max_stream_duration: *max_stream_duration, versions, serves })
 }
 
-/// The two versions of the release that is open, if one is.
-fn open_release(remembered: &Remembered) -> Option<(&ReleaseKey, &VersionLabel, &VersionLabel)> {
-    let fence = remembered.release.as_ref().filter(|fence| fence.retired.is_none())?;
-    match &remembered.serves {
-        Serves::Release { original, grayscale, .. } => Some((&fence.key, original, grayscale)),
-        Serves::One(_) => None,
-    }
+/// The release that is open, if one is: until the workloads of the version that lost are gone.
+fn open_release(remembered: &Remembered) -> Option<&ReleaseKey> {
+    remembered.release.as_ref().filter(|fence| !fence.cleared).map(|fence| &fence.key)
 }
 
+/// Refuses that a service is missing which a release is about.
 fn under_release(remembered: &Remembered) -> Result<(), DeclareError> {
-    under_release_without(remembered, &BTreeMap::new())
+    match open_release(remembered) {
+        Some(release) => Err(DeclareError::UnderRelease { release: release.clone(), service: remembered.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses that a version is missing which a release is about.
@@ -172,11 +187,11 @@ fn under_release_without(
     remembered: &Remembered,
     versions: &BTreeMap<VersionLabel, VersionConfig>,
 ) -> Result<(), DeclareError> {
-    match open_release(remembered) {
-        Some((release, original, grayscale))
+    match &remembered.serves {
+        Serves::Release { original, grayscale, .. }
             if !(versions.contains_key(original) && versions.contains_key(grayscale)) =>
         {
-            Err(DeclareError::UnderRelease { release: release.clone(), service: remembered.name.clone() })
+            under_release(remembered)
         }
         _ => Ok(()),
     }

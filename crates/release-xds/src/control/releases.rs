@@ -2,7 +2,7 @@
 
 use super::declared::config;
 use super::memory::Fence;
-use super::{Control, DeclareError};
+use super::{Control, DeclareError, Moment, Progress};
 use crate::service::{Serves, ServiceName};
 use release_core::{Generation, ReleaseKey, ReleaseSpec, Routing, Version, VersionLabel};
 
@@ -51,9 +51,28 @@ pub enum StepError {
     /// The version is in use.
     #[error("version {0} serves requests: it is not retired")]
     InUse(VersionLabel),
-    /// A node may still route to the version.
-    #[error("{0}")]
-    Reachable(String),
+    /// A node may still route to the version, or a request to it may be under way.
+    #[error("version {version} is not drained: {why}")]
+    NotDrained {
+        /// The version.
+        version: VersionLabel,
+        /// What is waited for.
+        why: String,
+    },
+    /// The release is not one of what the service serves: its routing would move traffic that nobody asked to move.
+    #[error(
+        "service {service} serves {serves}, not {original}, the release's original version: end the release for {grayscale}, or set serves = \"{original}\" in the services file"
+    )]
+    NotServing {
+        /// The service.
+        service: ServiceName,
+        /// What it serves.
+        serves: String,
+        /// The original version of the release.
+        original: VersionLabel,
+        /// Its grayscale version.
+        grayscale: VersionLabel,
+    },
     /// The service can't serve that.
     #[error(transparent)]
     Declare(#[from] DeclareError),
@@ -108,11 +127,22 @@ impl Control {
             }
         }
         let fence = Fence { key: spec.key.clone(), generation, retired: None, cleared: false };
-        if let Some(before) = remembered.release.replace(fence).filter(|before| before.key != spec.key) {
-            remembered.closed.push(before.key);
+        let before = remembered.release.replace(fence).map(|before| before.key);
+        if before.as_ref() != Some(&spec.key) {
+            let serving = remembered.serves.owners();
+            if serves.owners().contains(&spec.original) && !serving.contains(&spec.original) {
+                let serving: Vec<&str> = serving.into_iter().map(VersionLabel::as_str).collect();
+                return Err(StepError::NotServing {
+                    service: name,
+                    serves: serving.join(", "),
+                    original: spec.original.clone(),
+                    grayscale: spec.grayscale.clone(),
+                });
+            }
+            remembered.closed.extend(before);
             let surplus = remembered.closed.len().saturating_sub(CLOSED);
             remembered.closed.drain(..surplus);
-            // A new release may bring back what an earlier one retired.
+            // A new release may bring back what an earlier one retired; its original only if nothing is routed to it.
             remembered.retired.remove(&spec.original);
             remembered.retired.remove(&spec.grayscale);
         }
@@ -140,8 +170,11 @@ impl Control {
         }
     }
 
-    /// Takes the cluster of the version that lost away, once no node can route to it: the point of no return.
-    pub fn retire(&mut self, spec: &ReleaseSpec, version: Version, now: super::Moment) -> Result<(), StepError> {
+    /// Takes the cluster of the version that lost away, once it is [drained](Self::drained): the point of no return. Again, it
+    /// has what was refused sent again.
+    ///
+    /// That it was drained before does not count: a node that was thought to be gone may have come back since.
+    pub fn retire(&mut self, spec: &ReleaseSpec, version: Version, now: Moment) -> Result<(), StepError> {
         let (name, label) = (service_of(spec), spec.label(version));
         let managed = self.services.get(&name).ok_or_else(|| StepError::UnknownService(name.clone()))?;
         let mut remembered = managed.remembered.clone();
@@ -152,13 +185,18 @@ impl Control {
             return Err(StepError::Closed { service: name, newer: fence.key.clone() });
         }
         if fence.retired.as_ref() == Some(label) {
+            self.retry_refused();
             return Ok(());
         }
         if remembered.serves.owners().contains(label) {
             return Err(StepError::InUse(label.clone()));
         }
-        if let Some(node) = self.reached_by(&name, label, now) {
-            return Err(StepError::Reachable(format!("node {node} may still route to version {label}")));
+        if let Progress::Waiting(waiting) = self.drained(spec, version, now) {
+            let why = match waiting.blockers.first() {
+                Some(blocker) => format!("node {} may still route to it", blocker.node),
+                None => "a request to it may still be in progress".to_owned(),
+            };
+            return Err(StepError::NotDrained { version: label.clone(), why });
         }
         fence.retired = Some(label.clone());
         remembered.serves = Serves::One(spec.label(version.other()).clone());
@@ -169,6 +207,13 @@ impl Control {
         }
         self.serve(&name, config);
         Ok(())
+    }
+
+    /// Whether the release has retired the version.
+    pub fn is_retired(&self, spec: &ReleaseSpec, version: Version) -> bool {
+        let managed = self.services.get(&service_of(spec));
+        let fence = managed.and_then(|managed| managed.remembered.release.as_ref());
+        fence.is_some_and(|fence| fence.key == spec.key && fence.retired.as_ref() == Some(spec.label(version)))
     }
 
     /// Whether the workloads of the version that the release retired are known to be gone.
@@ -188,13 +233,6 @@ impl Control {
             fence.cleared = true;
             self.remember_service(&name);
         }
-    }
-
-    /// A node that may route to the version.
-    pub(super) fn reached_by(&self, service: &ServiceName, label: &VersionLabel, now: super::Moment) -> Option<&str> {
-        let cluster = crate::service::cluster_name(service, label);
-        let reaches = |id: &&String| self.may_reach(id, &cluster) && !self.fenced(id, &cluster, now);
-        self.nodes.keys().find(reaches).map(String::as_str)
     }
 }
 

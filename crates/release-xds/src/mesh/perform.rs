@@ -34,7 +34,7 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             envoy::check(routing).map_err(|error| error.to_string())?;
             hub.tell(|control, _| control.apply(spec, *generation, routing)).map_err(|error| error.to_string())?;
             saved(inner)?;
-            let nodes = wait(inner, spec, FIRST_WORD, |control, now| {
+            let nodes = wait(inner, spec, |control, now| {
                 control.is_current(spec, *generation)?;
                 Ok(control.confirmed(spec, now))
             });
@@ -42,7 +42,7 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             step.succeeded(witnesses.ok_or("nobody has confirmed the routing")?, "")
         }
         Step::Drain { generation, version } => {
-            let drained = wait(inner, spec, FIRST_WORD, |control, now| {
+            let drained = wait(inner, spec, |control, now| {
                 control.is_current(spec, *generation)?;
                 Ok(control.drained(spec, *version, now))
             });
@@ -52,6 +52,15 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             step.succeeded(Witnesses::one("nodes"), evidence)
         }
         Step::Retire { generation, version } => {
+            let drained = wait(inner, spec, |control, now| {
+                control.is_current(spec, *generation)?;
+                // Whatever was drained once is drained again, unless a node has come back with old routes since.
+                Ok(match control.drained(spec, *version, now) {
+                    Progress::Waiting(waiting) if !control.is_retired(spec, *version) => Progress::Waiting(waiting),
+                    _ => Progress::Done(()),
+                })
+            });
+            drained.await?;
             hub.tell(|control, now| {
                 control.is_current(spec, *generation)?;
                 control.retire(spec, *version, now)
@@ -59,7 +68,7 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             .map_err(|error| error.to_string())?;
             saved(inner)?;
             // The cluster first, then the workloads: never both at once.
-            wait(inner, spec, FIRST_WORD, |control, _| Ok(control.withdrawn(spec, *version))).await?;
+            wait(inner, spec, |control, _| Ok(control.withdrawn(spec, *version))).await?;
             clear(inner, spec, *version, *generation).await?;
             step.succeeded(Witnesses::one("nodes"), "")
         }
@@ -73,7 +82,9 @@ async fn clear(inner: &Inner, spec: &ReleaseSpec, loser: Version, generation: Ge
     if inner.hub.read(|control, _| control.is_cleared(spec)) {
         return Ok(());
     }
-    if let Some(hook) = inner.description(&service_of(spec)).and_then(|described| described.retire) {
+    let service = service_of(spec);
+    let described = inner.description(&service).ok_or_else(|| StepError::UnknownService(service).to_string())?;
+    if let Some(hook) = described.retire {
         inner.hooks.call(&inner.tracker, hook, spec, loser, generation).await?;
     }
     inner.hub.tell(|control, _| control.cleared(spec));
@@ -92,7 +103,6 @@ fn saved(inner: &Inner) -> Result<(), String> {
 async fn wait<T>(
     inner: &Inner,
     spec: &ReleaseSpec,
-    first_word: Duration,
     progress: impl Fn(&Control, Moment) -> Result<Progress<T>, StepError>,
 ) -> Result<T, String> {
     let (hub, begun) = (&inner.hub, Instant::now());
@@ -109,7 +119,7 @@ async fn wait<T>(
         let said = describe::waiting(hub, &waiting);
         // What ends by itself soon is no news.
         let soon = waiting.blockers.is_empty() && waiting.until.is_some();
-        let limit = if soon || is_told(inner, spec, &said) { PATIENCE } else { first_word };
+        let limit = if soon || is_told(inner, spec, &said) { PATIENCE } else { FIRST_WORD };
         let end = begun + limit;
         if Instant::now() >= end {
             inner.told.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.key.clone(), said.clone());

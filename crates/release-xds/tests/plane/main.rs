@@ -7,3 +7,4 @@ mod declare;
 mod fixture;
 mod load;
 mod mesh;
+mod nodes;

@@ -97,7 +97,9 @@ async fn the_hook_is_told_the_facts_once_and_only_after_the_cluster_is_gone() {
     let node = fixture.node("envoy-1").await;
     let (mesh, spec) = (&fixture.mesh, spec("a"));
     assert!(matches!(mesh.perform(&spec, &apply(2, Version::Original)).await, Report::Confirmed { .. }));
-    let retire = Step::Retire { generation: Generation::new(2), version: Version::Grayscale };
+    let (generation, version) = (Generation::new(2), Version::Grayscale);
+    assert!(matches!(mesh.perform(&spec, &Step::Drain { generation, version }).await, Report::Drained { .. }));
+    let retire = Step::Retire { generation, version };
     for _ in 0..2 {
         let report = mesh.perform(&spec, &retire).await;
         assert!(matches!(report, Report::Retired { .. }), "{report:?}");
