@@ -9,7 +9,7 @@ use crate::harness::{self, Operation};
 use arbitrary::Unstructured;
 use core::fmt::{Debug, Display};
 use core::str::FromStr;
-use release_core::law::{check_future, check_task};
+use release_core::law::{check_future, check_input, check_task};
 use release_core::{
     Action, Command, CookieName, HeaderName, Literal, MeshId, Namespace, ParseError, Pattern, QueryName, ReleaseId,
     ReleaseKey, ReleaseName, ReleaseTask, Request, Routing, RoutingKind, Service, Version, VersionLabel, Witnesses,
@@ -34,10 +34,15 @@ pub fn read_operations(bytes: &[u8]) -> Vec<Operation> {
     operations
 }
 
-/// Any bytes that are read as a stored task are one that keeps the laws, is written the same again, and can be closed.
+/// Any bytes that are read as a stored task are one that keeps the laws, now and after the step that is due, is written the
+/// same again, and can be closed.
 pub fn decode_stored(bytes: &[u8]) -> Result<(), String> {
     let Ok(task) = serde_json::from_slice::<ReleaseTask>(bytes) else { return Ok(()) };
     check_task(&task).and_then(|()| check_future(&task)).map_err(|broken| broken.to_string())?;
+    if let Some(step) = task.next_step() {
+        let report = step.succeeded(Witnesses::one("a proxy"), "nothing in flight");
+        let _ = check_input(&task, &report.into()).map_err(|broken| broken.to_string())?;
+    }
     round_trip(&task)?;
     closes(task)
 }

@@ -84,6 +84,8 @@ fn nothing_reaches_an_unready_version(task: &ReleaseTask) -> Result<(), Broken> 
         State::Deploying => false,
         state => state.resume().is_none_or(|resume| resume.deployed),
     };
+    let ended = task.phase().action() == Some(Action::End);
+    Law::ReadyFirst.holds(deployed || !ended, "an end, but the grayscale version was never ready")?;
     let ready_first = deployed
         || task.reachable().sole() == Some(Version::Original)
             && task.state().resume().is_none_or(|resume| resume.routing.sole_owner() == Some(Version::Original));

@@ -47,6 +47,13 @@ fn a_state_can_break_a_law() {
         (v1["wanted"], v1["confirmed"]) = (as_found.clone(), as_found);
     };
     assert_eq!(law(check_task(&edit(closing(Action::Cancel, 0), promised))), 14);
+    // The next report would give the grayscale version everything.
+    let ended = |v1: &mut Value| {
+        promised(v1);
+        v1["resume"]["routing"] = json!({"exclusive": "original"});
+    };
+    assert_eq!(check_task(&edit(closing(Action::Cancel, 0), ended)), Ok(()));
+    assert_eq!(law(check_task(&edit(closing(Action::End, 0), ended))), 14);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use release_core::{
 };
 use release_testkit::properties;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -19,26 +20,32 @@ const DOCUMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stored-v1");
 type Edits = Vec<(&'static str, Value)>;
 
 #[test]
-fn every_document_that_was_ever_written_is_read() {
-    for phase in every_phase() {
-        let document = std::fs::read_to_string(Path::new(DOCUMENTS).join(file_name(phase))).unwrap();
+fn every_document_that_was_ever_written_is_read_and_written_again() {
+    let mut phases = BTreeSet::new();
+    for file in std::fs::read_dir(DOCUMENTS).unwrap() {
+        let file = file.unwrap().path();
+        let document = std::fs::read_to_string(&file).unwrap();
         let task: ReleaseTask = serde_json::from_str(&document).unwrap();
-        assert_eq!(task.phase(), phase);
-        assert_eq!(properties::decode_stored(document.as_bytes()), Ok(()));
+        assert_eq!(serde_json::to_string_pretty(&task).unwrap() + "\n", document, "{}", file.display());
+        assert_eq!(properties::decode_stored(document.as_bytes()), Ok(()), "{}", file.display());
+        phases.insert(task.phase());
     }
+    assert_eq!(phases, every_phase());
 }
 
 /// What is written now; a difference here is a change of the stored form.
 #[test]
 fn what_is_written() {
     let mut written = String::new();
-    for phase in every_phase() {
-        let document = serde_json::to_string_pretty(&task_in(phase)).unwrap();
-        if std::env::var_os("WRITE_STORED_V1").is_some() {
-            std::fs::create_dir_all(DOCUMENTS).unwrap();
-            std::fs::write(Path::new(DOCUMENTS).join(file_name(phase)), format!("{document}\n")).unwrap();
+    let mut tasks: Vec<_> = every_phase().into_iter().map(|phase| (phase.to_string(), task_in(phase))).collect();
+    tasks.push(("closing (cancel, preparing), never deployed".to_owned(), never_deployed()));
+    for (name, task) in tasks {
+        let document = serde_json::to_string_pretty(&task).unwrap();
+        let file = Path::new(DOCUMENTS).join(file_name(&name));
+        if std::env::var_os("WRITE_STORED_V1").is_some() && !file.exists() {
+            std::fs::write(file, format!("{document}\n")).unwrap();
         }
-        writeln!(written, "{phase}\n{document}\n").unwrap();
+        writeln!(written, "{name}\n{document}\n").unwrap();
     }
     insta::assert_snapshot!(written);
 }
@@ -53,8 +60,11 @@ fn a_document_that_breaks_a_law_is_refused_and_the_law_is_named() {
     let (original, grayscale) = (json!({"exclusive": "original"}), json!({"exclusive": "grayscale"}));
     let twenty = json!({"weighted": {"grayscale": 20}});
     let only = |version: &str| json!({"only": version});
+    // What a cancel while deploying leaves, but it is an end.
+    let mut undeployed = routed(&original, only("original"));
+    undeployed.push(("resume", json!({"deployed": false, "routing": original})));
     #[rustfmt::skip]
-    let rows: [(u8, Phase, Edits); 17] = [
+    let rows: [(u8, Phase, Edits); 18] = [
         (2, Phase::Closed(cancel), routed(&grayscale, only("grayscale"))),
         (2, Phase::Closed(cancel), routed(&twenty, json!("both"))),
         (2, Phase::Closed(end), vec![("action", json!("cancel"))]),
@@ -72,6 +82,7 @@ fn a_document_that_breaks_a_law_is_refused_and_the_law_is_named() {
         (13, Phase::Closing(end, Stage::Routing), vec![("wanted/routing", twenty.clone())]),
         (14, Phase::Deploying, vec![("wanted/routing", twenty), ("reachable", json!("both"))]),
         (14, Phase::Closing(cancel, Stage::Preparing), vec![("resume/deployed", json!(false))]),
+        (14, Phase::Closing(end, Stage::Preparing), undeployed),
     ];
     for (law, phase, edits) in rows {
         let error = read_edited(phase, &edits).unwrap_err();
@@ -179,13 +190,19 @@ fn task_in(phase: Phase) -> ReleaseTask {
     task
 }
 
+/// A cancel while deploying.
+fn never_deployed() -> ReleaseTask {
+    let mut task = task_in(Phase::Deploying);
+    let _ = task.command(Command::CANCEL).unwrap();
+    task
+}
+
 fn succeed(task: &mut ReleaseTask) {
     let report = task.next_step().unwrap().succeeded(Witnesses::one("envoy-1"), "idle for 15 s");
     let _ = task.report(report).unwrap();
 }
 
-fn file_name(phase: Phase) -> String {
-    let name: Vec<String> = phase.to_string().split(|c: char| !c.is_alphabetic()).map(str::to_owned).collect();
-    let name: Vec<String> = name.into_iter().filter(|word| !word.is_empty()).collect();
-    format!("{}.json", name.join("-"))
+fn file_name(name: &str) -> String {
+    let words: Vec<&str> = name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+    format!("{}.json", words.join("-"))
 }
