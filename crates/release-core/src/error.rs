@@ -72,13 +72,16 @@ pub enum Error {
     /// With [`Mode::Require`](crate::Mode::Require): requests can still reach the version that would be retired.
     #[error(
         "the {survivor} version does not have all traffic yet, confirmed by every proxy: \
-         let it take over first, then {action} the release"
+         {}let it take over first, then {action} the release",
+        if phase.is_closing() { "reopen the release and " } else { "" }
     )]
     TakeoverRequired {
         /// What was asked for.
         action: Action,
         /// The version that must take over first.
         survivor: Version,
+        /// Where the task is: only a running one lets a version take over.
+        phase: Phase,
     },
 
     /// The two versions of a release must differ.

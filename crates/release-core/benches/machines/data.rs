@@ -136,13 +136,16 @@ impl Data {
             (Phase::Closed(action), _) => Err(Error::Closed { key: Box::new(self.spec.key.clone()), action }),
             (Phase::Running, Command::SetRouting(_) | Command::TakeOver(_) | Command::Reopen)
             | (Phase::Deploying, Command::Reopen) => Ok(Change::Unchanged),
+            (Phase::Closing(action, Stage::Retiring), Command::SetRouting(_) | Command::TakeOver(_)) => {
+                Err(Error::PointOfNoReturn { action })
+            }
             (_, Command::SetRouting(_) | Command::TakeOver(_)) => Err(Error::NotRunning { phase }),
             (Phase::Closing(current, _), Command::Delete(action, _)) if current == *action => Ok(Change::Unchanged),
             (Phase::Closing(action, Stage::Retiring), _) => Err(Error::PointOfNoReturn { action }),
             (Phase::Closing(Action::Cancel, _), Command::Delete(..)) => Err(Error::CancelUnderWay),
             (Phase::Deploying, Command::Delete(Action::End, _)) => Err(Error::EndBeforeReady),
             (_, Command::Delete(action, _)) => {
-                Err(Error::TakeoverRequired { action: *action, survivor: action.survivor() })
+                Err(Error::TakeoverRequired { action: *action, survivor: action.survivor(), phase })
             }
             (Phase::Closing(..), Command::Reopen) => Ok(Change::Unchanged),
         }

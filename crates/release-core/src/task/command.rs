@@ -59,6 +59,7 @@ impl ReleaseTask {
                 Ok(Change::Changed)
             }
             Phase::Closed(action) => Err(self.closed(action)),
+            Phase::Closing(action, Stage::Retiring) => Err(Error::PointOfNoReturn { action }),
             phase @ (Phase::Deploying | Phase::Closing(..)) => Err(Error::NotRunning { phase }),
         }
     }
@@ -74,7 +75,7 @@ impl ReleaseTask {
         }
         let survivor = action.survivor();
         if mode == Mode::Require && self.reachable != Owners::Only(survivor) {
-            return Err(Error::TakeoverRequired { action, survivor });
+            return Err(Error::TakeoverRequired { action, survivor, phase: self.phase() });
         }
         let resume = self
             .state

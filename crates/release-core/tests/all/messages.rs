@@ -56,13 +56,16 @@ fn refused_commands() {
     add(unknown);
     add(refuse(&closed(Action::End), Command::CANCEL));
     add(refuse(&deploying(), all_to_original.clone()));
-    add(refuse(&closing(Action::Cancel, Stage::Routing), all_to_original));
+    add(refuse(&closing(Action::Cancel, Stage::Routing), all_to_original.clone()));
+    add(refuse(&closing(Action::End, Stage::Retiring), all_to_original));
+    add(refuse(&closing(Action::Cancel, Stage::Retiring), Command::TakeOver(Version::Grayscale)));
     add(refuse(&deploying(), Command::END));
     add(refuse(&closing(Action::Cancel, Stage::Preparing), Command::END));
     add(refuse(&closing(Action::End, Stage::Retiring), Command::CANCEL));
     add(refuse(&closing(Action::Cancel, Stage::Retiring), Command::Reopen));
     add(refuse(&running(), Command::Delete(Action::Cancel, Mode::Require)));
     add(refuse(&running(), Command::Delete(Action::End, Mode::Require)));
+    add(refuse(&closing(Action::End, Stage::Routing), Command::Delete(Action::Cancel, Mode::Require)));
     add(same);
     add(exists);
     add(busy);

@@ -23,7 +23,7 @@ fn core_errors() -> Vec<Error> {
         Error::EndBeforeReady,
         Error::CancelUnderWay,
         Error::PointOfNoReturn { action: Action::End },
-        Error::TakeoverRequired { action: Action::Cancel, survivor: Version::Original },
+        Error::TakeoverRequired { action: Action::Cancel, survivor: Version::Original, phase: Phase::Running },
         Error::SameVersion("v1".parse().unwrap()),
         Error::ReleaseExists(key().into()),
         Error::ServiceBusy { service: "cart".parse().unwrap(), by: key().into() },

@@ -98,10 +98,12 @@ impl Record {
                 self.routings.push(routing);
                 Ok(self.enter(Running))
             }
+            (Closing(action, Retiring), Command::SetRouting(_) | Command::Reopen) => {
+                Err(Error::PointOfNoReturn { action })
+            }
             (phase, Command::SetRouting(_)) => Err(Error::NotRunning { phase }),
 
             (Deploying | Running, Command::Reopen) => Ok(Change::Unchanged),
-            (Closing(action, Retiring), Command::Reopen) => Err(Error::PointOfNoReturn { action }),
             (Closing(..), Command::Reopen) => {
                 let (ready, routing) = self.before_closing.take().unwrap_or((false, self.wanted()));
                 self.routings.push(routing);
@@ -112,8 +114,8 @@ impl Record {
             (Closing(action, Retiring), Command::Delete(..)) => Err(Error::PointOfNoReturn { action }),
             (Closing(..), Command::Delete(Action::End, _)) => Err(Error::CancelUnderWay),
             (Deploying, Command::Delete(Action::End, _)) => Err(Error::EndBeforeReady),
-            (_, Command::Delete(action, Mode::Require)) if self.reachable() != Owners::Only(action.survivor()) => {
-                Err(Error::TakeoverRequired { action, survivor: action.survivor() })
+            (phase, Command::Delete(action, Mode::Require)) if self.reachable() != Owners::Only(action.survivor()) => {
+                Err(Error::TakeoverRequired { action, survivor: action.survivor(), phase })
             }
             (phase @ (Deploying | Running), Command::Delete(action, _)) => {
                 self.before_closing = Some((phase == Running, self.wanted()));
