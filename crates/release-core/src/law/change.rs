@@ -1,9 +1,9 @@
 //! What holds of every change.
 
 use super::{Broken, Input, Law, Outcome};
-use crate::{Action, Change, Command, Mode, Phase, ReleaseTask, Stage, Step, Version};
+use crate::{Action, Change, Command, Phase, ReleaseTask, Report, Stage, Step, Version};
 
-/// Checks the laws that one change can break: 4 to 9 and 13. `after` is what `before` became by `input`.
+/// Checks the laws that one change can break: 4 to 9, 13 and 15. `after` is what `before` became by `input`.
 pub fn check_change(before: &ReleaseTask, input: &Input, outcome: &Outcome, after: &ReleaseTask) -> Result<(), Broken> {
     match outcome {
         Outcome::Refused(_) | Outcome::Unexpected(_) => {
@@ -17,10 +17,11 @@ pub fn check_change(before: &ReleaseTask, input: &Input, outcome: &Outcome, afte
         }
     }
     Law::Forward.holds(before.spec() == after.spec(), "the task is about another release than before")?;
+    the_end_is_final(before, after)?;
     phases_move_forward(before, input, after)?;
+    no_stage_is_skipped(before, input, after)?;
     generations_grow(before, after)?;
     reachable_shrinks_by_confirmation_only(before, after)?;
-    the_end_is_final(before, after)?;
     the_share_never_falls(before, after)
 }
 
@@ -35,19 +36,56 @@ pub fn check_asked(asked: &[Step], before: &ReleaseTask, after: &ReleaseTask) ->
         .holds(same || !again, "a step that was answered or given up is due again under the same number")
 }
 
-/// Law 7.
+/// Law 7: the ways back lead to one place each.
 fn phases_move_forward(before: &ReleaseTask, input: &Input, after: &ReleaseTask) -> Result<(), Broken> {
-    let back = match input {
-        Input::Command(Command::Reopen) => true,
-        Input::Command(Command::Delete(Action::Cancel, Mode::Perform | Mode::Require)) => {
-            before.phase().action() == Some(Action::End)
+    let (from, to) = (before.phase(), after.phase());
+    let back = match (input, before.state().resume()) {
+        (Input::Command(Command::Reopen), Some(resume)) => {
+            Some(if resume.deployed { Phase::Running } else { Phase::Deploying })
         }
-        _ => false,
+        (Input::Command(Command::Delete(Action::Cancel, _)), Some(_)) if from.action() == Some(Action::End) => {
+            Some(Phase::Closing(Action::Cancel, Stage::Preparing))
+        }
+        _ => None,
     };
-    let forward = rank(after.phase()) >= rank(before.phase());
-    Law::Forward.holds(forward || back, "the task moved back")?;
-    let same = before.phase().action().is_none() || before.phase().action() == after.phase().action();
-    Law::Forward.holds(same || back, "the task is being closed by another action than before")
+    if let Some(back) = back {
+        return Law::Forward.holds(to == back, "a reopen, or a cancel over an end, led to another phase than it may");
+    }
+    Law::Forward.holds(rank(to) >= rank(from), "the task moved back")?;
+    let same = from.action().is_none() || from.action() == to.action();
+    Law::Forward.holds(same, "the task is being closed by another action than before")
+}
+
+/// Law 15.
+fn no_stage_is_skipped(before: &ReleaseTask, input: &Input, after: &ReleaseTask) -> Result<(), Broken> {
+    let (from, to) = (before.phase(), after.phase());
+    if rank(to) <= rank(from) {
+        return Ok(()); // Law 7's business.
+    }
+    let next = match input {
+        Input::Command(Command::Delete(action, _)) => Some(Phase::Closing(*action, Stage::Preparing)),
+        Input::Report(report) if succeeds(before, report) => next(from),
+        Input::Command(_) | Input::Report(_) => None,
+    };
+    Law::NoStageSkipped.holds(next == Some(to), "a phase was left without the success of its step, or one was left out")
+}
+
+/// Whether the report says that the step that is due has succeeded.
+fn succeeds(task: &ReleaseTask, report: &Report) -> bool {
+    let due = task.next_step().map(|step| (step.generation(), step.kind()));
+    due == Some((report.generation(), report.step())) && !matches!(report, Report::Failed { .. })
+}
+
+/// Where a step that has succeeded leads, if to another phase.
+fn next(phase: Phase) -> Option<Phase> {
+    match phase {
+        Phase::Deploying => Some(Phase::Running),
+        Phase::Closing(action, Stage::Preparing) => Some(Phase::Closing(action, Stage::Routing)),
+        Phase::Closing(action, Stage::Routing) => Some(Phase::Closing(action, Stage::Draining)),
+        Phase::Closing(action, Stage::Draining) => Some(Phase::Closing(action, Stage::Retiring)),
+        Phase::Closing(action, Stage::Retiring) => Some(Phase::Closed(action)),
+        Phase::Running | Phase::Closed(_) => None,
+    }
 }
 
 fn rank(phase: Phase) -> u8 {

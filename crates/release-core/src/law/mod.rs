@@ -29,90 +29,58 @@ pub(crate) use input::guard;
 
 use core::fmt;
 
-/// A law of release tasks. Source: design; the last one is ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub enum Law {
-    /// Law 1.
-    Total,
-    /// Law 2.
-    Cancel,
-    /// Law 3.
-    End,
-    /// Law 4.
-    RetireOnlyUnreachable,
-    /// Law 5.
-    RetiredStaysOut,
-    /// Law 6.
-    OneSurvives,
-    /// Law 7.
-    Forward,
-    /// Law 8.
-    RepeatIsNothing,
-    /// Law 9.
-    ErrChangesNothing,
-    /// Law 10.
-    Commute,
-    /// Law 11.
-    ClosesInFour,
-    /// Law 12.
-    Survives,
-    /// Law 13.
-    ShareNeverFalls,
-    /// Law 14.
-    ReadyFirst,
+macro_rules! laws {
+    ($($name:ident: $text:expr,)*) => {
+        /// A law of release tasks. Source: design; the last two are ours.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+        pub enum Law {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Law {
+            /// All laws, in the order of their numbers.
+            pub const ALL: [Self; [$($text),*].len()] = [$(Self::$name),*];
+
+            /// Its text.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+laws! {
+    Total: "Every request has exactly one owner; weights sum to 100.",
+    Cancel: "In closed (cancel) the original owns every request, wanted and confirmed.",
+    End: "In closed (end) the grayscale owns every request, wanted and confirmed.",
+    RetireOnlyUnreachable:
+        "No retire step and no retired version while the confirmed routing, or any routing applied after it, can give it \
+         a request.",
+    RetiredStaysOut: "After the retire step no routing ever names the loser.",
+    OneSurvives: "The survivor is never retired; exactly one version survives.",
+    Forward:
+        "Phases only move forward, reopen (to where closing began) and cancel-over-end (to the first stage of closing) \
+         apart; generations only grow, by one for each new routing.",
+    RepeatIsNothing: "Repeating a command or a report is a no-op.",
+    ErrChangesNothing: "Err changes nothing.",
+    Commute: "Cancel and end commute up to the point of no return.",
+    ClosesInFour:
+        "From every phase, a delete whose steps succeed closes within 4 reports, by the steps that its preview names.",
+    Survives: "A task survives serialisation at every point with the same next step.",
+    ShareNeverFalls: "From the moment closing starts routing, the share that is wanted for the survivor never falls.",
+    ReadyFirst: "Until the grayscale version was reported ready, no routing gives it a request.",
+    NoStageSkipped:
+        "No stage is skipped: a delete leads to the first stage of closing, and otherwise a phase is left only for the \
+         next one, when its step has succeeded.",
 }
 
 impl Law {
-    /// All laws, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
-        Self::Total,
-        Self::Cancel,
-        Self::End,
-        Self::RetireOnlyUnreachable,
-        Self::RetiredStaysOut,
-        Self::OneSurvives,
-        Self::Forward,
-        Self::RepeatIsNothing,
-        Self::ErrChangesNothing,
-        Self::Commute,
-        Self::ClosesInFour,
-        Self::Survives,
-        Self::ShareNeverFalls,
-        Self::ReadyFirst,
-    ];
-
     /// Its number.
     pub fn number(self) -> u8 {
         self as u8 + 1
-    }
-
-    /// Its text.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Total => "Every request has exactly one owner; weights sum to 100.",
-            Self::Cancel => "In closed (cancel) the original owns every request, wanted and confirmed.",
-            Self::End => "In closed (end) the grayscale owns every request, wanted and confirmed.",
-            Self::RetireOnlyUnreachable => {
-                "No retire step and no retired version while the confirmed routing, or any routing applied after it, can \
-                 give it a request."
-            }
-            Self::RetiredStaysOut => "After the retire step no routing ever names the loser.",
-            Self::OneSurvives => "The survivor is never retired; exactly one version survives.",
-            Self::Forward => {
-                "Phases only move forward, reopen and cancel-over-end apart; generations only grow, by one for each new \
-                 routing."
-            }
-            Self::RepeatIsNothing => "Repeating a command or a report is a no-op.",
-            Self::ErrChangesNothing => "Err changes nothing.",
-            Self::Commute => "Cancel and end commute up to the point of no return.",
-            Self::ClosesInFour => {
-                "From every phase, a delete whose steps succeed closes within 4 reports, by the steps that its preview names."
-            }
-            Self::Survives => "A task survives serialisation at every point with the same next step.",
-            Self::ShareNeverFalls => "From the moment closing starts routing, the survivor's share never falls.",
-            Self::ReadyFirst => "Until the grayscale version was reported ready, no routing gives it a request.",
-        }
     }
 
     /// The error that says it is broken.

@@ -11,8 +11,8 @@ use super::{
     check_takeover, check_task, guard,
 };
 use crate::{
-    Action, Change, Command, Error, Mode, Percent, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask, Routing,
-    StoredTask, Witnesses,
+    Action, Change, Command, Error, Generation, Mode, Percent, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask,
+    Report, Routing, StoredTask, Witnesses,
 };
 use serde_json::{Value, json};
 
@@ -101,6 +101,71 @@ fn a_change_can_break_a_law() {
         let less = json!({"generation": 5, "routing": less});
         let fallen = edit(closing(action, 1), |v1| (v1["wanted"], v1["reachable"]) = (less, "both".into()));
         assert_eq!(check(&closing(action, 1), &forward, &CHANGED, &fallen), 13);
+    }
+}
+
+/// Law 7: each way back leads to one phase, and nothing else leads back.
+#[test]
+fn a_way_back_can_break_a_law() {
+    let check = |before: &ReleaseTask, input: Command, after: &ReleaseTask| {
+        law(check_change(before, &input.into(), &CHANGED, after))
+    };
+    let became = |mut task: ReleaseTask, input: Command| {
+        let _ = task.command(input).unwrap();
+        task
+    };
+    let undeployed = became(deploying(), Command::CANCEL);
+    let end = closing(Action::End, 1);
+    assert_eq!(check(&end, Command::Reopen, &became(end.clone(), Command::Reopen)), 0);
+    assert_eq!(check(&undeployed, Command::Reopen, &became(undeployed.clone(), Command::Reopen)), 0);
+    assert_eq!(check(&end, Command::CANCEL, &became(end.clone(), Command::CANCEL)), 0);
+    for (before, input, after) in [
+        (&end, Command::Reopen, deploying()),
+        (&undeployed, Command::Reopen, running()),
+        (&end, Command::Reopen, closing(Action::End, 0)),
+        (&end, Command::Reopen, closing(Action::End, 2)),
+        (&end, Command::CANCEL, closing(Action::Cancel, 1)),
+        (&end, Command::CANCEL, running()),
+        (&closing(Action::Cancel, 1), Command::CANCEL, closing(Action::Cancel, 0)),
+        (&end, Command::SetRouting(share(30)), running()),
+    ] {
+        assert_eq!(check(before, input.clone(), &after), 7, "{input:?} leads {} to {}", before.phase(), after.phase());
+    }
+}
+
+/// Law 15.
+#[test]
+fn a_skipped_stage_breaks_a_law() {
+    let succeeded =
+        |task: &ReleaseTask| Input::from(task.next_step().unwrap().succeeded(Witnesses::one("envoy-1"), "idle"));
+    let failed = |task: &ReleaseTask| Input::from(task.next_step().unwrap().failed("why"));
+    let unconfirmed = || {
+        let mut task = running();
+        let _ = task.command(Command::SetRouting(share(30))).unwrap();
+        task
+    };
+    let confirmed =
+        |number| Input::from(Report::Confirmed { generation: Generation::new(number), by: Witnesses::one("envoy-1") });
+    let at = |reports| closing(Action::End, reports);
+    let rows = [
+        // Without an answer, or by a failure.
+        (deploying(), Command::SetRouting(share(30)).into(), running()),
+        (deploying(), failed(&deploying()), running()),
+        (at(0), failed(&at(0)), at(1)),
+        (at(2), Command::END.into(), at(3)),
+        // By the success of another step, or of the same one before.
+        (at(0), succeeded(&at(1)), at(1)),
+        (at(1), confirmed(3), at(2)),
+        // One is left out.
+        (deploying(), succeeded(&deploying()), at(0)),
+        (unconfirmed(), succeeded(&unconfirmed()), at(0)),
+        (running(), Command::END.into(), at(2)),
+        (at(1), succeeded(&at(1)), at(3)),
+        (at(2), succeeded(&at(2)), at(4)),
+    ];
+    for (before, input, after) in rows {
+        let broken = law(check_change(&before, &input, &CHANGED, &after));
+        assert_eq!(broken, 15, "{input:?} leads {} to {}", before.phase(), after.phase());
     }
 }
 

@@ -1,11 +1,11 @@
 //! The laws, each told again in its own words: that the checkers of `release_core::law` agree is the last test.
 
-use crate::lives::{any_moment, life};
+use crate::lives::{Moment, any_moment, life};
 use proptest::prelude::*;
 use release_core::law::{Input, Outcome, check_input};
 use release_core::{
-    Action, Change, Command, Generation, Mode, NumberedRouting, Owners, Phase, ReleaseTask, Request, Routing, Stage,
-    Step, Version, Witnesses,
+    Action, Change, Command, Generation, Mode, NumberedRouting, Owners, Phase, ReleaseTask, Report, Request, Routing,
+    Stage, Step, Version, Witnesses,
 };
 use release_testkit::properties;
 
@@ -162,6 +162,35 @@ proptest! {
             }
             prop_assert_eq!(moment.after.reachable(), Owners::Only(Version::Original));
             prop_assert_eq!(moment.after.wanted().routing.sole_owner(), Some(Version::Original));
+        }
+    }
+
+    #[test]
+    fn law_15_no_stage_is_skipped(life in life()) {
+        for Moment { before, input, after, .. } in life {
+            let now = after.phase();
+            if before.phase() == now || input == Input::Command(Command::Reopen) {
+                continue;
+            }
+            match input {
+                Input::Command(command) => {
+                    prop_assert_eq!(now.stage(), Some(Stage::Preparing), "by {:?}", command);
+                }
+                Input::Report(report) => {
+                    prop_assert_eq!(before.next_step().map(|step| step.kind()), Some(report.step()));
+                    let failed = matches!(report, Report::Failed { .. });
+                    prop_assert!(!failed);
+                    let closing = |action| {
+                        let stages = [Stage::Preparing, Stage::Routing, Stage::Draining, Stage::Retiring];
+                        stages.map(|stage| Phase::Closing(action, stage)).into_iter().chain([Phase::Closed(action)])
+                    };
+                    let way: Vec<Phase> = match now.action() {
+                        None => vec![Phase::Deploying, Phase::Running],
+                        Some(action) => closing(action).collect(),
+                    };
+                    prop_assert!(way.windows(2).any(|pair| pair == [before.phase(), now]), "to {}", now);
+                }
+            }
         }
     }
 
