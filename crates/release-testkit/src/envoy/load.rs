@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// An open loop: requests are sent at their times, whether or not earlier ones were answered, so a proxy that stalls is seen
@@ -44,8 +44,12 @@ pub enum Protocol {
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
+    /// How it was sent.
+    pub protocol: Protocol,
     /// When it was due.
     pub due: Instant,
+    /// When it was sent: not before then. A client that stalls sends late.
+    pub sent: Instant,
     /// When it was answered or had failed.
     pub done: Instant,
     /// The version that answered 200, or what happened instead.
@@ -80,11 +84,11 @@ impl Load {
             tokio::select! {
                 due = ticks.tick() => { requests.spawn(one(load.clone(), pool.clone(), due.into_std())); }
                 _ = stopped.wait_for(|stop| *stop) => break,
-                Some(outcome) = requests.join_next() => outcomes.extend(outcome),
+                Some(outcome) = requests.join_next() => outcomes.extend(or_panic(outcome)),
             }
         }
         while let Some(outcome) = requests.join_next().await {
-            outcomes.extend(outcome);
+            outcomes.extend(or_panic(outcome));
         }
         outcomes
     }
@@ -96,27 +100,39 @@ impl Running {
         self.stop.send_replace(true);
     }
 
-    /// Sends no more, waits for the answers, and says what came of all.
+    /// Sends no more, waits for the answers, and says what came of all. It panics if what sends has panicked: load that is
+    /// missing would show nothing.
     pub async fn stop(self) -> Vec<Outcome> {
         self.halt();
-        self.task.await.unwrap_or_default()
+        or_panic(self.task.await).unwrap_or_default()
+    }
+}
+
+/// What a task returned; `None` only if it was aborted.
+fn or_panic<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(value) => Some(value),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 
 async fn one(load: Arc<Load>, pool: Arc<Pool>, due: Instant) -> Outcome {
-    let answer = match timeout(LIMIT, ask(&load, &pool)).await {
+    let mut sent = Instant::now();
+    let answer = match timeout(LIMIT, ask(&load, &pool, &mut sent)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {LIMIT:?}")),
     };
-    Outcome { due, done: Instant::now(), answer }
+    Outcome { protocol: load.protocol, due, sent, done: Instant::now(), answer }
 }
 
-async fn ask(load: &Load, pool: &Pool) -> Result<String, String> {
+async fn ask(load: &Load, pool: &Pool, sent: &mut Instant) -> Result<String, String> {
     let uri = match load.protocol {
         Protocol::Http1 => "/".to_owned(),
         Protocol::Http2 => format!("http://{}/", load.host),
     };
     let build = || {
+        *sent = Instant::now();
         let mut request = Request::get(&uri);
         if load.protocol == Protocol::Http1 {
             request = request.header("host", &load.host);
@@ -147,7 +163,7 @@ impl Pool {
     }
 
     /// Sends a request; anew if its connection was gone before anything of it was sent.
-    async fn send(&self, build: impl Fn() -> Result<Request<Empty<Bytes>>, String>) -> Result<Answer, String> {
+    async fn send(&self, mut build: impl FnMut() -> Result<Request<Empty<Bytes>>, String>) -> Result<Answer, String> {
         let mut attempts = 0;
         loop {
             attempts += 1;

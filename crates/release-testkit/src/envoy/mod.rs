@@ -8,9 +8,11 @@ mod load;
 mod process;
 mod raw;
 mod upstream;
+mod webhook;
 
 pub use bootstrap::{Bootstrap, Source};
 pub use load::{Load, Outcome, Protocol, Running};
 pub use process::EnvoyProcess;
 pub use raw::{RawClient, RawResponse};
 pub use upstream::{Upstream, VERSION_HEADER};
+pub use webhook::Webhook;

@@ -65,7 +65,7 @@ pub(super) struct Message {
     pub(super) first: String,
     /// Names in lower case, and values, in order.
     pub(super) headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Message {
@@ -99,6 +99,11 @@ impl Wire {
             self.exactly(length).await?
         };
         Ok(Message { first, headers, body })
+    }
+
+    /// Waits until the other side says no more.
+    pub(super) async fn gone(&mut self) {
+        while self.more().await.is_ok() {}
     }
 
     async fn chunks(&mut self) -> io::Result<Vec<u8>> {
