@@ -12,6 +12,9 @@ mod bare;
 #[path = "../../tests/all/plane.rs"]
 mod plane;
 #[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/all/retirement.rs"]
+mod retirement;
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/all/rig.rs"]
 mod rig;
 

@@ -7,11 +7,13 @@ use release_engine::Mesh;
 use release_xds::envoy;
 use release_xds::service::{Resource, Serves, ServiceConfig, ServiceName};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Pushes routes to a number of nodes, waits until all have acknowledged them, and waits as long as it is told to.
 pub(crate) struct ByTheBook {
+    site: Arc<Site>,
     state: Mutex<State>,
     nodes: usize,
     drain: Duration,
@@ -23,12 +25,12 @@ struct State {
 }
 
 impl ByTheBook {
-    pub(crate) fn start(site: &Site, nodes: usize, drain: Duration) -> (Self, std::net::SocketAddr) {
+    pub(crate) fn start(site: &Arc<Site>, nodes: usize, drain: Duration) -> (Self, std::net::SocketAddr) {
         let services: BTreeMap<_, _> = site.services().map(|service| (service.name.clone(), service)).collect();
         let clusters = services.values().flat_map(envoy::clusters).collect();
         let bare = Bare::start(clusters, routes(&services));
         let address = bare.address;
-        (Self { state: Mutex::new(State { bare, services }), nodes, drain }, address)
+        (Self { site: Arc::clone(site), state: Mutex::new(State { bare, services }), nodes, drain }, address)
     }
 
     async fn apply(&self, spec: &ReleaseSpec, serves: Serves) {
@@ -49,7 +51,11 @@ impl Mesh for ByTheBook {
                 self.apply(spec, Serves::Release { original, grayscale, routing: routing.clone() }).await;
             }
             Step::Drain { .. } => tokio::time::sleep(self.drain).await,
-            Step::Retire { version, .. } => self.apply(spec, Serves::One(survivor(spec, *version))).await,
+            Step::Retire { version, .. } => {
+                self.apply(spec, Serves::One(survivor(spec, *version))).await;
+                let service = spec.service.as_str().trim_start_matches('s').parse().unwrap();
+                self.site.upstream(service, spec.label(*version)).retire();
+            }
         }
         step.succeeded(Witnesses::one("all"), "it took long enough")
     }

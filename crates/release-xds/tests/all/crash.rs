@@ -1,11 +1,12 @@
 //! A control plane that is killed (SIGKILL) in each stage of a takeover, and started again on what it left behind.
 
-use crate::plane::{config, hold_retiring, retired};
+use crate::plane::config;
 use crate::rig::{Release, Site, Traffic, VERSIONS, envoys, failed, label};
 use release_core::{Action, Phase, Stage};
 use release_engine::{Engine, Event, Settings};
 use release_store::RedbStore;
 use release_xds::{EnvoyMesh, control};
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,6 +17,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 const STAGES: [Stage; 4] = [Stage::Preparing, Stage::Routing, Stage::Draining, Stage::Retiring];
+
+/// How long after it got to a stage it is killed.
+const LATER: [Duration; 2] = [Duration::ZERO, Duration::from_millis(100)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_control_plane_that_is_killed_in_any_stage_takes_up_where_it_was() {
@@ -28,41 +32,55 @@ async fn a_control_plane_that_is_killed_in_any_stage_takes_up_where_it_was() {
     let traffic = Traffic::start(&envoys, 1, 30, &[]);
     let slow = Traffic::start(&envoys, 1, 3, &[("x-test-delay-ms", "500")]);
     let mut owner = label(VERSIONS[0]);
-    for (round, stage) in STAGES.into_iter().enumerate() {
-        let survivor = VERSIONS.map(label).into_iter().find(|label| *label != owner).unwrap();
-        plane.tell(&format!("start {round} {owner} {survivor}")).await;
-        plane.until("started").await;
+    let moments =
+        (0..).zip(LATER).flat_map(|(at, later)| (at..).zip(STAGES).map(move |(at, stage)| (at, later, stage)));
+    for (round, (at, later, stage)) in moments.enumerate() {
+        // Each stage with both.
+        let action = if at % 2 == 0 { Action::End } else { Action::Cancel };
+        let other = VERSIONS.map(label).into_iter().find(|label| *label != owner).unwrap();
+        let (survivor, loser) = if action == Action::End { (&other, &owner) } else { (&owner, &other) };
+        site.upstream(0, &other).revive();
+        plane.tell(&format!("start {round} {owner} {other}")).await;
+        plane.until(&format!("started {round}")).await;
+        let (calls, retired) = (site.retirement.calls(), site.retirement.retired());
         // What keeps a takeover in a stage.
         match stage {
-            Stage::Preparing => site.upstream(0, &survivor).set_healthy(false),
+            Stage::Preparing => site.upstream(0, survivor).set_healthy(false),
             Stage::Routing => envoys[1].pause().unwrap(),
             Stage::Draining => {}
-            Stage::Retiring => hold_retiring(folder.path(), true),
+            Stage::Retiring => site.retirement.hold(true),
         }
-        plane.tell(&format!("end {round} {owner} {survivor}")).await;
-        plane.until(&Phase::Closing(Action::End, stage).to_string()).await;
-        let retirements = retired(folder.path()).lines().count();
-        assert_eq!(retirements, round, "{stage}: not retired yet");
+        plane.tell(&format!("{action} {round} {owner} {other}")).await;
+        plane.until(&moved(round, Phase::Closing(action, stage))).await;
+        if stage == Stage::Retiring {
+            site.retirement.called(calls + 1).await;
+        }
+        tokio::time::sleep(later).await;
+        if stage != Stage::Draining {
+            assert_eq!(site.retirement.retired(), retired, "{action}, {stage}: not retired yet");
+        }
         plane.kill().await;
-        let mut again = Killable::start(folder.path(), address).await;
+        plane = Killable::start(folder.path(), address).await;
         match stage {
-            Stage::Preparing => site.upstream(0, &survivor).set_healthy(true),
+            Stage::Preparing => site.upstream(0, survivor).set_healthy(true),
             Stage::Routing => envoys[1].resume().unwrap(),
             Stage::Draining => {}
-            Stage::Retiring => hold_retiring(folder.path(), false),
+            Stage::Retiring => site.retirement.hold(false),
         }
-        again.tell(&format!("end {round} {owner} {survivor}")).await;
-        again.until("ended").await;
-        let loser = site.upstream(0, &owner);
-        let requests = loser.requests();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(loser.requests(), requests, "{stage}: nothing reaches {owner} any more");
-        owner = survivor;
-        plane = again;
+        // Nobody asks again: the decision is recorded.
+        plane.until(&moved(round, Phase::Closed(action))).await;
+        assert!(site.retirement.retired().contains(&format!("s0-{round} {loser}")), "{action}, {stage}");
+        owner = survivor.clone();
     }
     for traffic in [traffic, slow] {
         assert_eq!(failed(&traffic.stop().await), [""; 0]);
     }
+    assert_eq!(site.knocks(), [""; 0], "nothing reaches a version that was retired");
+}
+
+/// What a control plane says when a release got there.
+fn moved(round: usize, to: Phase) -> String {
+    format!("s0-{round}: {to}")
 }
 
 /// A control plane in a process of its own, which is this test program again.
@@ -70,6 +88,7 @@ struct Killable {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    said: HashSet<String>,
 }
 
 const FOLDER: &str = "RELEASE_TEST_FOLDER";
@@ -89,7 +108,7 @@ impl Killable {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
-        let mut plane = Self { child, input, output };
+        let mut plane = Self { child, input, output, said: HashSet::new() };
         plane.until("listening").await;
         plane
     }
@@ -98,15 +117,13 @@ impl Killable {
         self.input.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
-    /// Waits until it says that.
+    /// Waits until it says that, unless it has said so already.
     async fn until(&mut self, line: &str) {
         let wait = async {
-            loop {
+            while !self.said.contains(line) {
                 let said = self.output.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended before {line:?}"));
-                if said == line {
-                    return;
-                }
                 assert!(!said.starts_with("failed"), "{said}");
+                self.said.insert(said);
             }
         };
         timeout(Duration::from_mins(1), wait).await.unwrap_or_else(|_| panic!("it never said {line:?}"));
@@ -117,9 +134,10 @@ impl Killable {
     }
 }
 
-/// One that a control plane can listen on again and again.
+/// One that a control plane can listen on again and again: no connection and no other server is given such a port.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let some = std::iter::repeat_with(|| SocketAddr::from(([127, 0, 0, 1], fastrand::u16(20_000..30_000))));
+    some.take(1_000).find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
 
 /// The other end of [`Killable`]: reads what it is to do, line by line, and says what happens.
@@ -135,8 +153,8 @@ async fn the_control_plane() {
     });
     let mesh = mesh.await.unwrap();
     let observer = Arc::new(|event: Event<'_>| {
-        if let Event::Moved { to, .. } = event {
-            println!("{to}");
+        if let Event::Moved { key, to, .. } = event {
+            println!("{}: {to}", key.id);
         }
     });
     let store = RedbStore::open(folder.join("releases.redb")).unwrap();
@@ -149,13 +167,13 @@ async fn the_control_plane() {
         let release = Release::new(0, round.parse().unwrap(), &label(original), &label(grayscale));
         if what == "start" {
             release.start(&engine).await;
-            println!("started");
+            println!("started {round}");
         } else {
+            let action = if what == Action::End.to_string() { Action::End } else { Action::Cancel };
             let engine = engine.clone();
             tokio::spawn(async move {
-                match release.delete(&engine, Action::End).await {
-                    Ok(_) => println!("ended"),
-                    Err(error) => println!("failed: {error:?}"),
+                if let Err(error) = release.delete(&engine, action).await {
+                    println!("failed: {error:?}");
                 }
             });
         }

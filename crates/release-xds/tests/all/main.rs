@@ -11,6 +11,7 @@ mod crash;
 mod differential;
 mod link;
 mod plane;
+mod retirement;
 mod rig;
 mod static_envoy;
 mod takeover;

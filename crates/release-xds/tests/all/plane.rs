@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) struct Plane {
     pub(crate) engine: Engine<MemoryStore, EnvoyMesh>,
     pub(crate) mesh: EnvoyMesh,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Plane {
@@ -47,36 +47,24 @@ impl Plane {
         let config = config(site, folder.path(), address, settings);
         let mesh = EnvoyMesh::start(config).await.unwrap();
         let engine = Engine::start(MemoryStore::new(), mesh.clone(), engine).await.unwrap();
-        Self { engine, mesh, folder }
-    }
-
-    /// What the retire hook was called with, a line for each call.
-    pub(crate) fn retired(&self) -> String {
-        retired(self.folder.path())
+        Self { engine, mesh, _folder: folder }
     }
 }
 
 /// A configuration whose files are in that folder.
 pub(crate) fn config(site: &Site, folder: &Path, listen: SocketAddr, settings: control::Settings) -> Config {
     let services = folder.join("services.toml");
-    std::fs::write(&services, site.services().map(|service| described(&service, folder)).collect::<String>()).unwrap();
+    std::fs::write(
+        &services,
+        site.services().map(|service| described(&service, &site.retirement.url())).collect::<String>(),
+    )
+    .unwrap();
     Config { listen, services, state: Some(folder.join("mesh.json")), settings }
 }
 
-/// What the retire hooks of that folder were called with.
-pub(crate) fn retired(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("retired")).unwrap_or_default()
-}
-
-/// Has the retire hooks of that folder wait, or go on.
-pub(crate) fn hold_retiring(folder: &Path, hold: bool) {
-    let file = folder.join("hold");
-    if hold { std::fs::write(file, "").unwrap() } else { std::fs::remove_file(file).unwrap() }
-}
-
-/// A service as the services file has it, with a hook that writes down that it was called.
-fn described(service: &ServiceConfig, folder: &Path) -> String {
-    let (name, retired, hold) = (&service.name, folder.join("retired"), folder.join("hold"));
+/// A service as the services file has it.
+fn described(service: &ServiceConfig, retire: &str) -> String {
+    let name = &service.name;
     let versions = service.versions.iter().map(|(label, version)| {
         let endpoints: Vec<_> = version.endpoints.iter().map(ToString::to_string).collect();
         format!("versions.{label} = {endpoints:?}\n")
@@ -90,7 +78,7 @@ domains = {:?}
 serves = "v1"
 max-stream-seconds = {}
 health-path = "/health"
-retire-command = ["sh", "-c", 'while [ -e {} ]; do sleep 0.02; done; echo "$@" >> {}', "sh"]
+retire-webhook = "{retire}"
 {}
 "#,
         name.mesh,
@@ -98,8 +86,6 @@ retire-command = ["sh", "-c", 'while [ -e {} ]; do sleep 0.02; done; echo "$@" >
         name.service,
         service.domains,
         LONGEST.as_secs(),
-        hold.display(),
-        retired.display(),
         versions.collect::<String>(),
     )
 }

@@ -1,10 +1,11 @@
 //! Services behind Envoys, and releases of them.
 
+use crate::retirement::Retirement;
 use release_core::{Action, Command, Mode, Percent, Phase, ReleaseKey, ReleaseSpec, Routing, Version, VersionLabel};
 use release_engine::{Engine, EngineError, Mesh, Store, Stored};
 use release_testkit::envoy::{Bootstrap, EnvoyProcess, Load, Outcome, Protocol, Running, Source, Upstream};
 use release_xds::service::{Endpoint, Serves, ServiceConfig, ServiceName, VersionConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// The servers of some services, each with the versions v1 and v2.
 pub(crate) struct Site {
-    upstreams: Vec<[Upstream; 2]>,
+    upstreams: Arc<Vec<[Upstream; 2]>>,
+    pub(crate) retirement: Retirement,
 }
 
 pub(crate) const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -28,7 +30,9 @@ impl Site {
         for _ in 0..services {
             upstreams.push([Upstream::start("v1").await.unwrap(), Upstream::start("v2").await.unwrap()]);
         }
-        Self { upstreams }
+        let upstreams = Arc::new(upstreams);
+        let retirement = Retirement::start(Arc::clone(&upstreams)).await;
+        Self { upstreams, retirement }
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = ServiceConfig> {
@@ -60,6 +64,21 @@ impl Site {
             Version::Original => v1.kill(),
             Version::Grayscale => v2.kill(),
         }
+    }
+
+    /// Who was asked for something while it was retired. Nothing of that can be excused by a slow client.
+    pub(crate) fn knocks(&self) -> Vec<String> {
+        let of_service = |(at, upstreams): (usize, &[Upstream; 2])| {
+            let knocks = VERSIONS.into_iter().zip(upstreams.each_ref().map(Upstream::knocks));
+            let some = knocks.filter(|(_, knocks)| *knocks > 0);
+            some.map(|(version, knocks)| format!("{version} of {}: {knocks}", service(at))).collect::<Vec<_>>()
+        };
+        self.upstreams.iter().enumerate().flat_map(of_service).collect()
+    }
+
+    /// How many requests came again to one of the servers after it had failed them.
+    pub(crate) fn retries(&self) -> u64 {
+        self.upstreams.iter().flatten().map(Upstream::retries).sum()
     }
 
     pub(crate) fn upstream(&self, service: usize, version: &VersionLabel) -> &Upstream {
@@ -131,9 +150,11 @@ async fn release_service<S: Store, M: Mesh>(engine: &Engine<S, M>, site: &Site, 
     let mut over = Vec::new();
     for round in 0..times {
         let other = VERSIONS.map(label).into_iter().find(|label| *label != owner).unwrap();
+        site.upstream(at, &other).revive();
         let release = Release::new(at, round, &owner, &other);
-        release.start(engine).await;
-        let action = if (round / 2 + at).is_multiple_of(2) { Action::End } else { Action::Cancel };
+        release.start_with(engine, routing(round)).await;
+        // Each version is the loser of either.
+        let action = if (round + at).is_multiple_of(2) { Action::End } else { Action::Cancel };
         let asked = Instant::now();
         release.delete(engine, action).await.unwrap();
         let done = Instant::now();
@@ -146,6 +167,23 @@ async fn release_service<S: Store, M: Mesh>(engine: &Engine<S, M>, site: &Site, 
         owner = survivor;
     }
     over
+}
+
+/// The header and the cookie of the requests that rules give to the grayscale version.
+pub(crate) const IN_GROUP: [(&str, &str); 2] = [("x-group", "beta"), ("cookie", "theme=dark; group=beta")];
+
+/// What a takeover starts from: half of all requests, those with a header or those with a cookie at the grayscale version.
+fn routing(round: usize) -> Routing {
+    let rule = match round % 3 {
+        0 => return half(),
+        1 => json!({"header": {"name": "x-group", "value": {"exact": "beta"}}}),
+        _ => json!({"cookie": {"name": "group", "value": {"regex": "bet[ab]"}}}),
+    };
+    serde_json::from_value(json!({"content": [[rule]]})).unwrap()
+}
+
+fn half() -> Routing {
+    Routing::weighted(Percent::new(50).unwrap())
 }
 
 /// How long a loser is watched after it was retired.
@@ -165,11 +203,14 @@ impl Release {
 
     /// Creates it and waits until half of the requests go to the grayscale version.
     pub(crate) async fn start<S: Store, M: Mesh>(&self, engine: &Engine<S, M>) {
-        engine.create(self.spec.clone(), serde_json::json!({})).await.unwrap();
+        self.start_with(engine, half()).await;
+    }
+
+    async fn start_with<S: Store, M: Mesh>(&self, engine: &Engine<S, M>, routing: Routing) {
+        engine.create(self.spec.clone(), json!({})).await.unwrap();
         self.until(engine, |stored| stored.record.task.phase() == Phase::Running).await;
-        let half = Routing::weighted(Percent::new(50).unwrap());
-        engine.command(&self.spec.key, Command::SetRouting(half.clone())).await.unwrap();
-        self.until(engine, |stored| stored.record.task.confirmed().routing == half).await;
+        engine.command(&self.spec.key, Command::SetRouting(routing.clone())).await.unwrap();
+        self.until(engine, |stored| stored.record.task.confirmed().routing == routing).await;
     }
 
     pub(crate) async fn delete<S: Store, M: Mesh>(
@@ -200,7 +241,11 @@ impl Release {
 }
 
 /// Load on each of the services through each of the Envoys.
-pub(crate) struct Traffic(Vec<(usize, Running)>);
+pub(crate) struct Traffic {
+    running: Vec<(usize, Running)>,
+    rate: u32,
+    since: Instant,
+}
 
 impl Traffic {
     /// `rate`: of each protocol, service and Envoy, in requests a second.
@@ -218,15 +263,19 @@ impl Traffic {
                 running.push((at, load.start()));
             }
         }
-        Self(running)
+        Self { running, rate, since: Instant::now() }
     }
 
-    /// What came of the requests, with their service.
+    /// What came of the requests, with their service. There must have been some: at least half of what was due.
     pub(crate) async fn stop(self) -> Vec<(usize, Outcome)> {
-        self.0.iter().for_each(|(_, running)| running.halt());
+        self.running.iter().for_each(|(_, running)| running.halt());
+        let due = self.since.elapsed().as_secs_f64() * f64::from(self.rate);
         let mut outcomes = Vec::new();
-        for (at, running) in self.0 {
-            outcomes.extend(running.stop().await.into_iter().map(|outcome| (at, outcome)));
+        for (at, running) in self.running {
+            let of_one = running.stop().await;
+            let sent = of_one.len();
+            assert!(sent > 0 && f64::from(u32::try_from(sent).unwrap()) >= due / 2.0, "{sent} of {due} requests");
+            outcomes.extend(of_one.into_iter().map(|outcome| (at, outcome)));
         }
         outcomes
     }
@@ -242,7 +291,8 @@ pub(crate) fn failed(outcomes: &[(usize, Outcome)]) -> Vec<String> {
 }
 
 /// What a loser answered although it was sent when the release was over, and what it got although it was over: each with
-/// when that was.
+/// when that was. Only what was answered before the next release of the service counts: a client that stalls reads late. What
+/// was sent before and came too late is for [`Site::knocks`].
 pub(crate) fn misrouted(over: &[Over], outcomes: &[(usize, Outcome)]) -> Vec<String> {
     let mut found = Vec::new();
     for over in over {
@@ -252,13 +302,13 @@ pub(crate) fn misrouted(over: &[Over], outcomes: &[(usize, Outcome)]) -> Vec<Str
             found
                 .push(format!("{loser} of {service} got {} requests after a takeover of {took:?} was over", over.late));
         }
-        let after = |outcome: &Outcome| over.since < outcome.due && outcome.due < over.until;
+        let after = |outcome: &Outcome| over.since < outcome.sent && outcome.done < over.until;
         let by_loser = |outcome: &Outcome| outcome.answer.as_deref() == Ok(loser.as_str());
         let mine = outcomes.iter().filter(|(service, _)| *service == over.service).map(|(_, outcome)| outcome);
         found.extend(mine.filter(|outcome| after(outcome) && by_loser(outcome)).map(|outcome| {
-            let (due, took) = (outcome.due - over.since, outcome.done - outcome.due);
+            let (sent, took) = (outcome.sent - over.since, outcome.done - outcome.sent);
             format!(
-                "{loser} of {service} answered a request that was due {due:?} after the release was over, in {took:?}"
+                "{loser} of {service} answered a request that was sent {sent:?} after the release was over, in {took:?}"
             )
         }));
     }

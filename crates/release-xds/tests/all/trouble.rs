@@ -41,7 +41,7 @@ impl Scene {
     async fn end_waits(&self) -> String {
         match self.release.delete(&self.plane.engine, Action::End).await {
             Err(error @ EngineError::NotFinished { .. }) => {
-                assert_eq!(self.plane.retired(), "", "nothing is retired");
+                assert_eq!(self.site.retirement.retired(), [""; 0], "nothing is retired");
                 // What is waited for is in the task's failure, which the API shows.
                 format!("{error:?}")
             }
@@ -51,7 +51,7 @@ impl Scene {
 
     async fn end(&self) -> Instant {
         self.release.delete(&self.plane.engine, Action::End).await.unwrap();
-        assert_eq!(self.plane.retired().lines().count(), 1);
+        assert_eq!(self.site.retirement.retired(), ["s0-0 v1"]);
         Instant::now()
     }
 
