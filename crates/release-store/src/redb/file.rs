@@ -76,6 +76,8 @@ pub(super) fn open_or_create(path: &Path) -> Result<Database, OpenError> {
     let io = |error| OpenError::Io { path: path.into(), error };
     if !path.try_exists().map_err(io)? {
         publish_empty(path)?;
+        // A volume that is not mounted looks like a clean start.
+        tracing::info!(path = %path.display(), "there was no store here: an empty one was made");
     }
     open(path)
 }
@@ -103,9 +105,12 @@ fn try_out(path: &Path) -> Result<Database, OpenError> {
     check_format(database.map_err(|error| explain(path, error))?, path)
 }
 
+/// What stands for the path of what a test gives.
+pub(super) const BACKEND: &str = "the backend";
+
 /// Opens what a test gives in the place of a file.
 pub(super) fn open_backend(backend: impl StorageBackend) -> Result<Database, OpenError> {
-    let path = Path::new("the backend");
+    let path = Path::new(BACKEND);
     let database = builder().create_with_backend(backend).map_err(|error| explain(path, error))?;
     if format_of(&database).map_err(|error| explain(path, error))?.is_none() {
         initialise(&database).map_err(|error| explain(path, error))?;
@@ -167,7 +172,8 @@ fn format_of(database: &Database) -> Result<Option<u64>, redb::Error> {
     Ok(meta.get(FORMAT)?.map(|version| version.value()))
 }
 
-/// Says what an error of the database means for whoever runs it.
+/// Says what an error of the database means for whoever runs it. That the file is damaged is said only where that is known:
+/// it is an advice to move it away.
 fn explain(path: &Path, error: impl Into<redb::Error>) -> OpenError {
     let path = path.into();
     match error.into() {
@@ -175,11 +181,53 @@ fn explain(path: &Path, error: impl Into<redb::Error>) -> OpenError {
         redb::Error::UpgradeRequired(found) => OpenError::OldDatabase { path, found },
         redb::Error::Io(error) if is_content(error.kind()) => OpenError::Damaged { path, reason: error.to_string() },
         redb::Error::Io(error) => OpenError::Io { path, error },
-        error => OpenError::Damaged { path, reason: error.to_string() },
+        error @ (redb::Error::Corrupted(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)
+        | redb::Error::TableDoesNotExist(_)) => OpenError::Damaged { path, reason: error.to_string() },
+        error => OpenError::Io { path, error: io::Error::other(error.to_string()) },
     }
 }
 
 /// Whether an I/O error speaks of what stands in the file.
 fn is_content(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof)
+}
+
+/// The thread that writes could not be started.
+pub(super) fn no_thread(path: &Path, error: &io::Error) -> OpenError {
+    let error = io::Error::new(error.kind(), format!("the thread that writes to it can't be started: {error}"));
+    OpenError::Io { path: path.into(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is told that it is damaged may move it away.
+    #[test]
+    fn only_what_stands_in_the_file_is_called_damaged() {
+        let said = |error: redb::Error| explain(Path::new("releases"), error);
+        for error in [redb::Error::PreviousIo, redb::Error::DatabaseClosed, redb::Error::Unsupported] {
+            let expected = format!("releases can't be opened: {error}");
+            assert_eq!(said(error).to_string(), expected);
+        }
+        assert!(matches!(said(io::Error::from(io::ErrorKind::StorageFull).into()), OpenError::Io { .. }));
+        for error in [
+            redb::Error::Corrupted("a page".into()),
+            redb::Error::TableIsMultimap("releases".into()),
+            io::Error::from(io::ErrorKind::UnexpectedEof).into(),
+        ] {
+            assert!(matches!(said(error), OpenError::Damaged { .. }));
+        }
+    }
+
+    #[test]
+    fn a_thread_that_can_t_be_started_is_named() {
+        let error = no_thread(Path::new("releases"), &io::Error::from(io::ErrorKind::WouldBlock));
+        let expected = "releases can't be opened: the thread that writes to it can't be started: operation would block";
+        assert_eq!(error.to_string(), expected);
+    }
 }

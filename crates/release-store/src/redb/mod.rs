@@ -1,7 +1,7 @@
 //! A store in one file.
 
+mod current;
 mod file;
-mod lock;
 mod tables;
 mod trial;
 mod writer;
@@ -9,25 +9,37 @@ mod writer;
 pub use file::OpenError;
 
 use crate::KEEP_CLOSED;
-use ::redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend};
+use ::redb::{Database, ReadTransaction, StorageBackend};
+use current::{Attempt, Current};
 use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
+use std::future::{self, Future};
+use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 use tables::{Operation, ReadError, Refusal, Row};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use writer::{Answer, Current, Job, Writer};
+use writer::{Answer, Job, Writer};
+
+/// How long a store that is dropped waits for its disk.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// A store in one file, for one process at a time.
 ///
 /// What it answered is on disk, whatever happens to the process or the power afterwards. One thread writes; what many
-/// callers ask for at the same time shares one transaction. Reading happens where it is asked for, out of memory when it
-/// can, and never waits for a write.
+/// callers ask for at the same time shares one transaction. Reading one record happens where it is asked for, out of memory
+/// when it can; [`list`](Store::list) and [`unclosed`](Store::unclosed) read on a thread of tokio's for what blocks, where
+/// there is a runtime. Neither waits for a write.
 ///
 /// After an error of the disk (it is full, say) the file is opened anew with the next operation, so that the store works
 /// again as soon as the disk does.
+///
+/// A store that is dropped writes what it was asked for and closes its file. It waits for that for 3 seconds at most: a disk
+/// may hang. What is left is done when the disk answers, and until then the file is in use.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -39,9 +51,10 @@ use writer::{Answer, Current, Job, Writer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RedbStore {
-    database: Current,
+    current: Arc<Current>,
     jobs: Option<Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
+    /// Says nothing, and ends when the writer has closed the file.
+    closed: Mutex<Receiver<()>>,
 }
 
 /// How to open the database: at first, and after a failure.
@@ -59,7 +72,9 @@ impl RedbStore {
     pub fn open_keeping(path: impl AsRef<Path>, keep_closed: usize) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
         let database = file::open_or_create(&path)?;
-        Self::with(database, Box::new(move || file::open(&path)), keep_closed)
+        let again = path.clone();
+        let store = Self::with(database, Box::new(move || file::open(&again)), keep_closed);
+        store.map_err(|error| file::no_thread(&path, &error))
     }
 
     /// A store on something else than a file, for tests: `backend` is called each time the database is opened.
@@ -69,19 +84,20 @@ impl RedbStore {
         keep_closed: usize,
     ) -> Result<Self, OpenError> {
         let opener = move || file::open_backend(backend());
-        Self::with(opener()?, Box::new(opener), keep_closed)
+        let store = Self::with(opener()?, Box::new(opener), keep_closed);
+        store.map_err(|error| file::no_thread(Path::new(file::BACKEND), &error))
     }
 
-    fn with(database: Database, opener: Opener, keep_closed: usize) -> Result<Self, OpenError> {
-        let database: Current = Arc::new(RwLock::new(Some(database)));
-        let (jobs, received) = channel();
+    fn with(database: Database, opener: Opener, keep_closed: usize) -> io::Result<Self> {
+        let current = Arc::new(Current::new(database));
+        let ((jobs, received), (until_closed, closed)) = (channel(), channel());
         let keep_closed = u64::try_from(keep_closed).unwrap_or(u64::MAX);
-        let writer = Writer { database: Arc::clone(&database), opener, keep_closed };
-        let writer = thread::Builder::new()
-            .name("release-store".into())
-            .spawn(move || writer.run(&received))
-            .map_err(|error| OpenError::Io { path: "the writer's thread".into(), error })?;
-        Ok(Self { database, jobs: Some(jobs), writer: Some(writer) })
+        let writer = Writer { current: Arc::clone(&current), opener, keep_closed };
+        thread::Builder::new().name("release-store".into()).spawn(move || {
+            writer.run(&received);
+            drop(until_closed);
+        })?;
+        Ok(Self { current, jobs: Some(jobs), closed: Mutex::new(closed) })
     }
 
     async fn write(&self, operation: Operation) -> Answer {
@@ -91,26 +107,43 @@ impl RedbStore {
     }
 
     /// Reads, and if that fails once more after the file was opened anew.
-    async fn read<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T, ReadError>) -> Result<T, StoreError> {
-        match self.try_read(&read) {
+    async fn read<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Attempt<T>>,
+    {
+        let seen = match attempt().await {
             Ok(found) => return Ok(found),
-            Err(ReadError::Record(error)) => return Err(error),
-            Err(ReadError::File(error)) => tracing::warn!(%error, "the store could not be read; it is opened anew"),
-        }
+            Err((ReadError::Record(error), _)) => return Err(error),
+            Err((ReadError::File(error), seen)) => {
+                tracing::warn!(%error, "the store could not be read; it is opened anew");
+                seen
+            }
+        };
         let (reply, reopened) = oneshot::channel();
-        self.ask(Job::Reopen(reply))?;
-        reopened.await.map_err(|_| writer_ended())??;
-        self.try_read(&read).map_err(|error| match error {
-            ReadError::Record(error) => error,
-            ReadError::File(error) => StoreError::Failed(error.to_string()),
-        })
+        self.ask(Job::Reopen { seen, reply })?;
+        reopened.await.map_err(|_| writer_ended())?;
+        attempt().await.map_err(|(ReadError::Record(error) | ReadError::File(error), _)| error)
     }
 
-    fn try_read<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        match &*lock::read(&self.database) {
-            Some(database) => read(&database.begin_read()?),
-            None => Err(ReadError::File(::redb::Error::DatabaseClosed)),
-        }
+    /// Reads what may be much: on a thread that may block, if there is a runtime that has such.
+    async fn read_much<T: Send + 'static>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, ReadError> + Clone + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(|| {
+            let (current, read) = (Arc::clone(&self.current), read.clone());
+            async move {
+                let seen = current.attempts();
+                let attempt = move || current.read(read);
+                match Handle::try_current() {
+                    Ok(runtime) => runtime.spawn_blocking(attempt).await.unwrap_or_else(|broken_off| {
+                        Err((ReadError::File(StoreError::Failed(format!("reading broke off: {broken_off}"))), seen))
+                    }),
+                    Err(_) => attempt(),
+                }
+            }
+        })
+        .await
     }
 
     fn ask(&self, job: Job) -> Result<(), StoreError> {
@@ -118,13 +151,13 @@ impl RedbStore {
     }
 }
 
-/// Waits until everything that was asked for is written and the file is closed.
+/// Waits until everything that was asked for is written and the file is closed, but not for a disk that hangs.
 impl Drop for RedbStore {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        if let Some(writer) = self.writer.take() {
-            // A panic of the writer has been reported where it happened.
-            let _ = writer.join();
+        let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(CLOSE_LIMIT) {
+            tracing::warn!("the disk does not answer: the store's file is closed when it does");
         }
     }
 }
@@ -134,29 +167,36 @@ impl Store for RedbStore {
         self.write(Operation::Create(Row::new(record)?)).await?.map_err(|refusal| match refusal {
             Refusal::Exists(error) => error.into(),
             Refusal::Lost => StoreError::Failed("a new record can't be lost".into()).into(),
+            Refusal::Damaged(error) => error.into(),
         })
     }
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.read(|txn| tables::load(txn, key)).await
+        self.read(|| future::ready(self.current.read(|txn| tables::load(txn, key)))).await
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
-        let answer = self.write(Operation::Replace(Row::new(record)?, expected)).await?;
-        answer.map_err(|_| ReplaceError::Lost)
+        self.write(Operation::Replace(Row::new(record)?, expected)).await?.map_err(not_replaced)
     }
 
     async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
-        let answer = self.write(Operation::Remove(key.clone(), expected)).await?;
-        answer.map(|_| ()).map_err(|_| ReplaceError::Lost)
+        self.write(Operation::Remove(key.clone(), expected)).await?.map(|_| ()).map_err(not_replaced)
     }
 
     async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
-        self.read(|txn| tables::list(txn, mesh)).await
+        let mesh = mesh.clone();
+        self.read_much(move |txn| tables::list(txn, &mesh)).await
     }
 
     async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
-        self.read(tables::unclosed).await
+        self.read_much(tables::unclosed).await
+    }
+}
+
+fn not_replaced(refusal: Refusal) -> ReplaceError {
+    match refusal {
+        Refusal::Damaged(error) => error.into(),
+        Refusal::Lost | Refusal::Exists(_) => ReplaceError::Lost,
     }
 }
 

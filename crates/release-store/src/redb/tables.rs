@@ -41,6 +41,8 @@ pub(super) struct Row {
 pub(super) enum Refusal {
     Exists(Error),
     Lost,
+    /// What stands in its place can't be read.
+    Damaged(StoreError),
 }
 
 impl Row {
@@ -81,8 +83,8 @@ impl<'txn> Tables<'txn> {
     pub(super) fn apply(&mut self, operation: &Operation) -> Result<Result<Revision, Refusal>, redb::Error> {
         match operation {
             Operation::Create(row) => {
-                if let Some(error) = self.conflict(row)? {
-                    return Ok(Err(Refusal::Exists(error)));
+                if let Some(refusal) = self.conflict(row)? {
+                    return Ok(Err(refusal));
                 }
                 self.put(row).map(Ok)
             }
@@ -96,9 +98,11 @@ impl<'txn> Tables<'txn> {
             }
             Operation::Remove(key, expected) => {
                 let service = match self.releases.get(name(key))? {
-                    Some(row) if row.value().0 == expected.get() => {
-                        decoded(row.value())?.record.task.spec().service.clone()
-                    }
+                    Some(row) if row.value().0 == expected.get() => match decoded(name(key), row.value()) {
+                        Ok(stored) => stored.record.task.spec().service.clone(),
+                        // Of this operation only: others share the transaction.
+                        Err(error) => return Ok(Err(Refusal::Damaged(error))),
+                    },
                     _ => return Ok(Err(Refusal::Lost)),
                 };
                 self.unlist((key.mesh.as_str(), key.namespace.as_str(), service.as_str()), *expected)?;
@@ -108,15 +112,19 @@ impl<'txn> Tables<'txn> {
         }
     }
 
-    fn conflict(&self, row: &Row) -> Result<Option<Error>, redb::Error> {
+    fn conflict(&self, row: &Row) -> Result<Option<Refusal>, redb::Error> {
         let key = row.record.task.key();
         if self.revision(key)?.is_some() {
-            return Ok(Some(Error::ReleaseExists(Box::new(key.clone()))));
+            return Ok(Some(Refusal::Exists(Error::ReleaseExists(Box::new(key.clone())))));
         }
         let Some(by) = self.unclosed.get(row.service())? else { return Ok(None) };
-        let id = by.value().parse().map_err(corrupted)?;
-        let by = Box::new(ReleaseKey { id, ..key.clone() });
-        Ok(Some(Error::ServiceBusy { service: row.record.task.spec().service.clone(), by }))
+        Ok(Some(match by.value().parse() {
+            Ok(id) => {
+                let by = Box::new(ReleaseKey { id, ..key.clone() });
+                Refusal::Exists(Error::ServiceBusy { service: row.record.task.spec().service.clone(), by })
+            }
+            Err(reason) => Refusal::Damaged(damaged(row.service(), &reason)),
+        }))
     }
 
     fn revision(&self, key: &ReleaseKey) -> Result<Option<u64>, redb::Error> {
@@ -158,10 +166,10 @@ impl<'txn> Tables<'txn> {
 pub(super) fn load(txn: &ReadTransaction, key: &ReleaseKey) -> Result<Option<Stored>, ReadError> {
     let releases = txn.open_table(RELEASES)?;
     let Some(row) = releases.get(name(key))? else { return Ok(None) };
-    decoded(row.value()).map(Some).map_err(|reason| damaged(name(key), &reason))
+    decoded(name(key), row.value()).map(Some).map_err(ReadError::Record)
 }
 
-/// All records of a mesh.
+/// All records of a mesh. One that can't be read is left out, loudly: the others are not less true.
 pub(super) fn list(txn: &ReadTransaction, mesh: &MeshId) -> Result<Vec<Stored>, ReadError> {
     let mut found = Vec::new();
     for row in txn.open_table(RELEASES)?.range((mesh.as_str(), "", "")..)? {
@@ -169,7 +177,10 @@ pub(super) fn list(txn: &ReadTransaction, mesh: &MeshId) -> Result<Vec<Stored>, 
         if key.value().0 != mesh.as_str() {
             break;
         }
-        found.push(decoded(row.value()).map_err(|reason| damaged(key.value(), &reason))?);
+        match decoded(key.value(), row.value()) {
+            Ok(stored) => found.push(stored),
+            Err(error) => tracing::error!(%error, "a release is not listed"),
+        }
     }
     Ok(found)
 }
@@ -181,7 +192,7 @@ pub(super) fn unclosed(txn: &ReadTransaction) -> Result<Vec<ReleaseKey>, ReadErr
         let (service, id) = row?;
         let (mesh, namespace, _) = service.value();
         let key = ReleaseKey::parse(mesh, namespace, id.value());
-        found.push(key.map_err(|error| damaged(service.value(), &corrupted(error)))?);
+        found.push(key.map_err(|error| ReadError::Record(damaged(service.value(), &error)))?);
     }
     Ok(found)
 }
@@ -189,14 +200,14 @@ pub(super) fn unclosed(txn: &ReadTransaction) -> Result<Vec<ReleaseKey>, ReadErr
 /// Why something was not read.
 pub(super) enum ReadError {
     /// The file could not be read.
-    File(redb::Error),
+    File(StoreError),
     /// What stands there is not a record.
     Record(StoreError),
 }
 
 impl<E: Into<redb::Error>> From<E> for ReadError {
     fn from(error: E) -> Self {
-        Self::File(error.into())
+        Self::File(StoreError::Failed(error.into().to_string()))
     }
 }
 
@@ -204,15 +215,11 @@ fn name(key: &ReleaseKey) -> (&str, &str, &str) {
     (key.mesh.as_str(), key.namespace.as_str(), key.id.as_str())
 }
 
-fn decoded((revision, json): (u64, &[u8])) -> Result<Stored, redb::Error> {
-    let record = serde_json::from_slice(json).map_err(corrupted)?;
+fn decoded(name: (&str, &str, &str), (revision, json): (u64, &[u8])) -> Result<Stored, StoreError> {
+    let record = serde_json::from_slice(json).map_err(|reason| damaged(name, &reason))?;
     Ok(Stored { record, revision: Revision::new(revision) })
 }
 
-fn corrupted(reason: impl fmt::Display) -> redb::Error {
-    redb::Error::Corrupted(reason.to_string())
-}
-
-fn damaged((mesh, namespace, name): (&str, &str, &str), reason: &redb::Error) -> ReadError {
-    ReadError::Record(StoreError::Damaged { key: format!("{mesh}/{namespace}/{name}"), reason: reason.to_string() })
+fn damaged((mesh, namespace, name): (&str, &str, &str), reason: &impl fmt::Display) -> StoreError {
+    StoreError::Damaged { key: format!("{mesh}/{namespace}/{name}"), reason: reason.to_string() }
 }

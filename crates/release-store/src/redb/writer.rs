@@ -1,53 +1,65 @@
 //! One thread that writes: what comes in while it syncs is written together, with the next sync.
 
+use super::Opener;
+use super::current::Current;
 use super::tables::{Operation, Refusal, Tables};
-use super::{Opener, lock};
 use redb::Database;
 use release_engine::{Revision, StoreError};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, RwLock};
 use tokio::sync::oneshot;
 
 /// The most operations in one transaction.
 const BATCH: usize = 512;
 
-/// The database, if it works.
-pub(super) type Current = Arc<RwLock<Option<Database>>>;
-
 /// What the thread is asked for.
 pub(super) enum Job {
     /// Write something; the answer comes when it is on disk.
     Write(Operation, oneshot::Sender<Answer>),
-    /// Something could not be read: open the file anew.
-    Reopen(oneshot::Sender<Result<(), StoreError>>),
+    /// Something could not be read: open the file anew, unless that was tried since.
+    Reopen {
+        /// How many [attempts](Current::attempts) there were before it was read.
+        seen: u64,
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// What came of a write.
 pub(super) type Answer = Result<Result<Revision, Refusal>, StoreError>;
 
 pub(super) struct Writer {
-    pub(super) database: Current,
+    pub(super) current: Arc<Current>,
     pub(super) opener: Opener,
     pub(super) keep_closed: u64,
 }
 
 impl Writer {
-    /// Writes until nobody can ask for anything any more.
+    /// Writes until nobody can ask for anything any more, and closes the file.
     pub(super) fn run(self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
             let mut batch = Vec::new();
             for job in std::iter::once(first).chain(jobs.try_iter()) {
                 match job {
                     Job::Write(operation, reply) => batch.push((operation, reply)),
-                    // A caller that went away does not want its answer.
-                    Job::Reopen(reply) => drop(reply.send(self.reopen())),
+                    Job::Reopen { seen, reply } => {
+                        if self.current.attempts() == seen {
+                            self.reopen();
+                        }
+                        // A caller that went away does not want its answer.
+                        let _ = reply.send(());
+                    }
                 }
                 if batch.len() == BATCH {
                     break;
                 }
             }
-            self.write(batch);
+            if !batch.is_empty() {
+                self.write(batch);
+            }
         }
+        self.close("the store is closed");
     }
 
     fn write(&self, batch: Vec<(Operation, oneshot::Sender<Answer>)>) {
@@ -71,29 +83,52 @@ impl Writer {
         &self,
         operations: impl Iterator<Item = &'a Operation>,
     ) -> Result<Vec<Result<Revision, Refusal>>, StoreError> {
-        if lock::read(&self.database).is_none() {
-            self.reopen()?;
+        if self.current.is_closed() {
+            self.reopen();
         }
-        let result = match &*lock::read(&self.database) {
-            Some(database) => transaction(database, operations, self.keep_closed),
-            None => return Err(StoreError::Failed("the file is closed".into())),
-        };
-        result.map_err(|error| {
-            // After a failed write the database wants to be opened anew: what stands in the file decides.
-            if let Err(error) = self.reopen() {
-                tracing::error!(%error, "the store can't be opened again; it is tried with the next operation");
-            }
-            StoreError::Failed(error.to_string())
-        })
+        let written = caught(|| {
+            let written = self.current.with(|database| transaction(database, operations, self.keep_closed))?;
+            written.map_err(|error| StoreError::Failed(error.to_string()))
+        });
+        // After a failed write the database wants to be opened anew: what stands in the file decides.
+        if written.is_err() && !self.current.is_closed() {
+            self.reopen();
+        }
+        written
     }
 
-    fn reopen(&self) -> Result<(), StoreError> {
-        let mut database = lock::write(&self.database);
+    /// Opens the file anew. Those who read meanwhile are not in the way, and are told if they don't wait for it.
+    fn reopen(&self) {
         // First closed, then opened: the file is for one at a time.
-        *database = None;
-        *database = Some((self.opener)().map_err(|error| StoreError::Failed(error.to_string()))?);
-        Ok(())
+        self.close("its file is being opened anew");
+        let opened = caught(|| (self.opener)().map_err(|error| StoreError::Failed(error.to_string())));
+        if let Err(error) = &opened {
+            tracing::error!(%error, "the store can't be opened again; it is tried with the next operation");
+        }
+        self.current.put(opened);
     }
+
+    /// Closes the file. A database that has panicked does it again when it is closed, after which its file is closed, too.
+    fn close(&self, reason: &str) {
+        let closed = caught(|| {
+            self.current.close(reason);
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::error!(%error, "the store was not closed in order");
+        }
+    }
+}
+
+/// A panic of the database is an error of it: the thread has to go on, or nothing is ever written again.
+fn caught<T>(what: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(what))
+        .unwrap_or_else(|panic| Err(StoreError::Failed(format!("the database panicked: {}", message(panic.as_ref())))))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason that it gave")
 }
 
 fn transaction<'a>(

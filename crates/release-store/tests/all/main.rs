@@ -6,3 +6,5 @@ mod disk;
 mod memory;
 mod redb;
 mod suite;
+mod trouble;
+mod watched;

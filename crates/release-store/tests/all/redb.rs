@@ -3,7 +3,7 @@ use release_core::{Command, ReleaseKey, ReleaseSpec, ReleaseTask, Witnesses};
 use release_engine::{Record, Store, Timestamp};
 use release_store::{OpenError, RedbStore};
 use release_testkit::conformance::store::{self, Disk};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use tempfile::tempdir;
 
@@ -72,6 +72,23 @@ async fn what_it_answered_is_there_after_opening_the_file_again() {
     assert_eq!((found.record, found.revision), (changed, next));
     let left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["releases"], "nothing else is left behind");
+}
+
+/// A volume that is not mounted looks like a clean start.
+#[test]
+fn an_empty_store_that_is_made_is_in_the_log() {
+    let directory = tempdir().unwrap();
+    let (path, log) = (directory.path().join("releases"), directory.path().join("log"));
+    let written = std::fs::File::create(&log).unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(written)).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..2 {
+            drop(RedbStore::open(&path).unwrap());
+        }
+    });
+    let said = std::fs::read_to_string(&log).unwrap();
+    let expected = format!("there was no store here: an empty one was made path={}\n", path.display());
+    assert!(said.ends_with(&expected) && said.lines().count() == 1, "{said}");
 }
 
 /// Somebody has lowered the number: no write has to pay for all of it.
@@ -190,5 +207,8 @@ fn many_who_make_the_same_file_at_once_end_up_with_one() {
         .collect();
     let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+    for answer in answers {
+        assert!(matches!(answer, Ok(()) | Err(OpenError::InUse { .. })), "{answer:?}");
+    }
     assert!(RedbStore::open(&path).is_ok());
 }
