@@ -1,25 +1,30 @@
 //! Files that are not, or not any more, what this version wrote.
 
+use crate::disk::SimulatedDisk;
 use crate::redb::record;
 use redb::{Database, TableDefinition};
-use release_engine::Store;
+use release_engine::{ReplaceError, Revision, Store, StoreError, Stored};
 use release_store::{OpenError, RedbStore};
+use release_testkit::conformance::store::Disk;
 use std::fs;
 use std::path::Path;
+use std::task::{Context, Waker};
 use tempfile::tempdir;
 
-/// A file with twenty records. `closed` is whether its store was closed, or killed.
-async fn file(path: &Path, closed: bool) {
+/// A file with ten records. `closed` is whether its store was closed, or killed.
+async fn file(path: &Path, closed: bool) -> Vec<Stored> {
     let directory = tempdir().unwrap();
     let original = directory.path().join("releases");
     let store = RedbStore::open(&original).unwrap();
-    for number in 0..20 {
+    for number in 0..10 {
         store.create(record(&format!("id-{number}"))).await.unwrap();
     }
+    let records = store.list(&"mesh-1".parse().unwrap()).await.unwrap();
     if closed {
         drop(store);
     }
     fs::copy(&original, path).unwrap();
+    records
 }
 
 /// Whatever byte is damaged: the store has every record, or it is refused and the file is left as it is.
@@ -29,7 +34,7 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
     let (intact, damaged) = (directory.path().join("intact"), directory.path().join("damaged"));
     let mut refused = 0;
     for closed in [true, false] {
-        file(&intact, closed).await;
+        let originals = file(&intact, closed).await;
         let bytes = fs::read(&intact).unwrap();
         let mut rng = fastrand::Rng::with_seed(7);
         // Every byte of the header, and bytes of the pages that are not empty.
@@ -41,8 +46,9 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
             other[at] ^= 1 << rng.u8(0..8);
             fs::write(&damaged, &other).unwrap();
             if let Ok(store) = RedbStore::open(&damaged) {
-                let found = store.unclosed().await.unwrap().len();
-                assert_eq!(found, 20, "a record was lost by damage to byte {at} (closed: {closed})");
+                let found = store.list(&"mesh-1".parse().unwrap()).await.unwrap();
+                assert!(found == originals, "damage to byte {at} (closed: {closed}) is not noticed: {found:?}");
+                assert_eq!(store.unclosed().await.unwrap().len(), 10, "damage to byte {at} (closed: {closed})");
             } else {
                 refused += 1;
                 assert!(fs::read(&damaged).unwrap() == other, "byte {at} (closed: {closed}): overwritten");
@@ -128,6 +134,59 @@ async fn a_file_of_an_older_redb_is_refused_and_left_as_it_is() {
     let error = RedbStore::open(&path).map(drop).unwrap_err();
     assert!(matches!(error, OpenError::OldDatabase { found: 2, .. }), "{error}");
     assert!(fs::read(&path).unwrap() == bytes);
+}
+
+/// Two records, one of which is none, although the file is intact.
+async fn with_a_damaged_record() -> (SimulatedDisk, RedbStore) {
+    const RELEASES: TableDefinition<(&str, &str, &str), (u64, &[u8])> = TableDefinition::new("releases");
+    let disk = SimulatedDisk::default();
+    let store = disk.open().unwrap();
+    for id in ["damaged", "intact"] {
+        store.create(record(id)).await.unwrap();
+    }
+    drop(store);
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(RELEASES).unwrap().insert(("mesh-1", "shop", "damaged"), (1, b"{".as_slice())).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let store = disk.open().unwrap();
+    (disk, store)
+}
+
+#[tokio::test]
+async fn one_damaged_record_does_not_hide_the_others() {
+    let (_disk, store) = with_a_damaged_record().await;
+    let found = store.list(&"mesh-1".parse().unwrap()).await.unwrap();
+    assert_eq!(found.into_iter().map(|stored| stored.record).collect::<Vec<_>>(), [record("intact")]);
+    let error = store.load(record("damaged").task.key()).await.unwrap_err();
+    let expected =
+        "the stored record mesh-1/shop/damaged can't be read: EOF while parsing an object at line 1 column 1";
+    assert_eq!(error.to_string(), expected);
+}
+
+/// Those who share its transaction have nothing to do with it.
+#[tokio::test]
+async fn who_removes_a_damaged_record_is_the_only_one_who_is_told() {
+    let (disk, store) = with_a_damaged_record().await;
+    let damaged = record("damaged").task.key().clone();
+    let mut removal = Box::pin(store.remove(&damaged, Revision::new(1)));
+    let mut others: Vec<_> = (0..8).map(|number| Box::pin(store.create(record(&format!("id-{number}"))))).collect();
+    let paused = disk.pause();
+    let mut context = Context::from_waker(Waker::noop());
+    // The writer begins a transaction with the first, and the next one has all the others.
+    let (first, rest) = others.split_at_mut(1);
+    assert!(first[0].as_mut().poll(&mut context).is_pending());
+    assert!(removal.as_mut().poll(&mut context).is_pending());
+    for other in rest {
+        assert!(other.as_mut().poll(&mut context).is_pending());
+    }
+    drop(paused);
+    for other in others {
+        other.await.unwrap();
+    }
+    let error = removal.await.unwrap_err();
+    assert!(matches!(&error, ReplaceError::Store(StoreError::Damaged { .. })), "{error}");
 }
 
 #[test]
