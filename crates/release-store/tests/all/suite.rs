@@ -17,6 +17,8 @@ enum Mistake {
     RemovesBlindly,
     /// Lists closed tasks as unclosed ones.
     NothingIsClosed,
+    /// Writes what is to be replaced also where there is nothing any more.
+    Upserts,
     /// Does not list what it should.
     ListsTheFirstOnly,
 }
@@ -47,6 +49,12 @@ impl Store for Wrong {
                 let found = self.revision(record.task.key(), expected).await?;
                 self.0.replace(record, found).await
             }
+            Mistake::Upserts => match self.0.replace(record.clone(), expected).await {
+                Err(ReplaceError::Lost) if self.0.load(record.task.key()).await?.is_none() => {
+                    self.0.create(record).await.map_err(|_| ReplaceError::Lost)
+                }
+                answer => answer,
+            },
             _ => self.0.replace(record, expected).await,
         }
     }
@@ -77,9 +85,13 @@ impl Store for Wrong {
 
 #[tokio::test]
 async fn a_wrong_store_is_found() {
-    for mistake in
-        [Mistake::ReplacesBlindly, Mistake::RemovesBlindly, Mistake::NothingIsClosed, Mistake::ListsTheFirstOnly]
-    {
+    for mistake in [
+        Mistake::ReplacesBlindly,
+        Mistake::RemovesBlindly,
+        Mistake::NothingIsClosed,
+        Mistake::Upserts,
+        Mistake::ListsTheFirstOnly,
+    ] {
         let found = store::model(&Wrong(MemoryStore::keeping(2), mistake), 2, 1000, 1).await;
         assert!(found.is_err(), "{mistake:?}");
     }

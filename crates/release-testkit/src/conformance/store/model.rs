@@ -1,10 +1,11 @@
 //! A store against a naive one.
 
-use super::operation::Operation;
+use super::operation::{How, Operation};
 use crate::conformance::{Verdict, ensure};
 use fastrand::Rng;
 use release_core::{Error, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
+use std::collections::BTreeMap;
 
 /// Does `operations` random things with an empty store and with a naive model, and compares all that they answer.
 ///
@@ -25,6 +26,8 @@ pub async fn model(store: &impl Store, keep_closed: usize, operations: usize, se
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     records: Vec<Stored>,
+    /// What was removed or dropped, as it was in the end: who has it in hand still tries to change it.
+    gone: BTreeMap<ReleaseKey, Stored>,
     keep_closed: usize,
     newest: Revision,
 }
@@ -60,7 +63,7 @@ impl From<String> for Difference {
 
 impl Model {
     pub(super) fn new(keep_closed: usize) -> Self {
-        Self { records: Vec::new(), keep_closed, newest: Revision::new(0) }
+        Self { records: Vec::new(), gone: BTreeMap::new(), keep_closed, newest: Revision::new(0) }
     }
 
     /// Does it in the store and in the model, and compares.
@@ -78,7 +81,7 @@ impl Model {
                 }
             }
             Operation::Change { key, newest, how } => {
-                let Some(found) = self.find(key).cloned() else { return Ok(()) };
+                let Some(found) = self.find(key).cloned() else { return self.compare_gone(store, key, *how).await };
                 let mut record = found.record.clone();
                 how.change(&mut record);
                 let revision = lost(store.replace(record.clone(), expected(&found, *newest)).await)?;
@@ -92,7 +95,7 @@ impl Model {
                 let removed = lost(store.remove(key, expected(&found, *newest)).await)?.is_some();
                 same(&removed, newest)?;
                 if removed {
-                    self.records.retain(|stored| stored.record.task.key() != key);
+                    self.forget(key);
                 }
                 let again = lost(store.remove(key, expected(&found, false)).await)?;
                 same(&again, &None)?;
@@ -111,6 +114,14 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Tries to change what is gone, as somebody does who has read it before.
+    async fn compare_gone(&self, store: &impl Store, key: &ReleaseKey, how: How) -> Result<(), Difference> {
+        let Some(Stored { mut record, revision }) = self.gone.get(key).cloned() else { return Ok(()) };
+        how.change(&mut record);
+        same(&lost(store.replace(record, revision).await)?, &None)?;
+        Ok(same(&lost(store.remove(key, revision).await)?, &None)?)
     }
 
     /// Compares all that there is.
@@ -136,7 +147,7 @@ impl Model {
             Operation::Load(_) | Operation::List(_) | Operation::Unclosed => return Ok(model),
         };
         match (operation, store.load(key).await?) {
-            (Operation::Remove { .. }, None) => model.records.retain(|stored| stored.record.task.key() != key),
+            (Operation::Remove { .. }, None) => model.forget(key),
             (_, Some(stored)) if model.find(key) != Some(&stored) => {
                 let mut expected = match operation {
                     Operation::Create(record) => (**record).clone(),
@@ -188,9 +199,16 @@ impl Model {
         if self.records.iter().filter(|stored| closed(stored)).count() > self.keep_closed
             && let Some(oldest) = self.records.iter().position(closed)
         {
-            self.records.remove(oldest);
+            let oldest = self.records.remove(oldest);
+            self.gone.insert(oldest.record.task.key().clone(), oldest);
         }
         Ok(())
+    }
+
+    fn forget(&mut self, key: &ReleaseKey) {
+        if let Some(at) = self.records.iter().position(|stored| stored.record.task.key() == key) {
+            self.gone.insert(key.clone(), self.records.remove(at));
+        }
     }
 }
 
