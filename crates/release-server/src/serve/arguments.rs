@@ -105,7 +105,7 @@ pub struct Arguments {
           value_parser = in_range(1, 1_000_000))]
     max_connections: usize,
 
-    /// How long a client may take to send the head of a request, and again its body; an idle connection is closed after it
+    /// How long a client may take to send the head of a request, and again its body; a connection that is idle, or whose answers are not read, is closed after it
     #[arg(long, help_heading = "Limits", env = "RELEASE_READ_TIME", value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     read_time: u64,
 

@@ -86,7 +86,7 @@ pub struct Limits {
     /// How many connections are served at the same time; more of them wait in the backlog of the system.
     pub connections: usize,
     /// How long a client may take to send the head of a request, and again its body. A connection that is idle for that
-    /// long is closed.
+    /// long is closed, and so is one whose client reads nothing of its answers for that long.
     pub read_time: Duration,
 }
 

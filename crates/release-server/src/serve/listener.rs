@@ -2,6 +2,7 @@
 
 use super::config::Limits;
 use super::handler::Handler;
+use super::stalled::FailsWhenStalled;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,6 +44,7 @@ impl Listener {
         let mut connections = JoinSet::new();
         while let Some((stream, place)) = stop.run_until_cancelled(next(&socket, &places)).await {
             while connections.try_join_next().is_some() {}
+            let stream = FailsWhenStalled::new(stream, limits.read_time);
             let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.clone());
             let counted = Counted::new(&open);
             connections.spawn(async move {
@@ -83,7 +85,11 @@ impl Drop for Counted {
 async fn accept(socket: &TcpListener) -> TcpStream {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, _)) => {
+                // Answers are small and written at once: waiting for more of them only costs time.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 sleep(PAUSE).await;
@@ -92,9 +98,12 @@ async fn accept(socket: &TcpListener) -> TcpStream {
     }
 }
 
-async fn connection(stream: TcpStream, builder: &http1::Builder, handler: Handler, stop: CancellationToken) {
-    // Answers are small and written at once: waiting for more of them only costs time.
-    let _ = stream.set_nodelay(true);
+async fn connection(
+    stream: FailsWhenStalled<TcpStream>,
+    builder: &http1::Builder,
+    handler: Handler,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request| {
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }

@@ -38,6 +38,7 @@ mod metrics;
 mod nodes;
 mod server;
 mod simulated;
+mod stalled;
 mod telemetry;
 
 pub use arguments::Arguments;

@@ -46,6 +46,19 @@ async fn a_client_that_sends_slowly_is_not_waited_for() {
     assert!(text.contains("The body ended before it was complete"), "{text}");
 }
 
+/// HEAD is answered without a body: it takes more of them until nothing fits in between any longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_not_waited_for() {
+    let process = Process::in_memory(&["--read-time=1", "--log=off"]);
+    for method in ["GET", "HEAD"] {
+        let mut stream = TcpStream::connect(process.client.address).await.unwrap();
+        let requests = format!("{method} /openapi.json HTTP/1.1\r\n\r\n").repeat(1000);
+        let asks = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+        assert!(timeout(LIMIT, asks).await.is_ok(), "{method}: the connection is still there");
+        process.client.until_metric("release_http_connections", |open| open <= 1.0).await;
+    }
+}
+
 /// A delete that waits is no client that sends slowly.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_waits_is_not_cut_off() {
