@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use release_core::{Action, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Stage, Step, StepKind};
 use release_engine::{Event, Mesh};
 use release_xds::EnvoyMesh;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -24,23 +24,18 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 /// How long a stage takes, in seconds: from a mesh that obeys at once to one that needs an hour to drain.
 const STAGE_SECONDS: [f64; 14] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// How many different reasons are told apart; those that come later are counted as `other`. A reason is free text.
-const MAX_REASONS: usize = 64;
-
-/// The longest reason, in characters.
-const REASON_CHARS: usize = 80;
-
 /// All metrics of a server.
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
     takeovers: Family<Labels<2>, Counter>,
     stages: Family<Labels<2>, Histogram, fn() -> Histogram>,
-    failures: Family<[(&'static str, String); 2], Counter>,
+    failures: Family<Labels<1>, Counter>,
     unclosed: Family<Labels<1>, Gauge>,
     requests: Family<Answered, Counter>,
     connections: Gauge,
-    state: Mutex<State>,
+    /// The unclosed tasks.
+    tasks: Mutex<HashMap<ReleaseKey, Place>>,
 }
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -50,13 +45,6 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 struct Answered {
     method: &'static str,
     status: u16,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The unclosed tasks.
-    tasks: HashMap<ReleaseKey, Place>,
-    reasons: BTreeSet<String>,
 }
 
 /// Where a task is, and since when if that was seen.
@@ -80,7 +68,7 @@ impl Metrics {
             unclosed: Family::default(),
             requests: Family::default(),
             connections: Gauge::default(),
-            state: Mutex::default(),
+            tasks: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -95,7 +83,7 @@ impl Metrics {
         );
         registry.register(
             "step_failures",
-            "Steps that did not succeed and are tried again, by reason: digits as #, and only the first 64 reasons",
+            "Steps that did not succeed and are tried again; the log and the release say why",
             metrics.failures.clone(),
         );
         registry.register("unclosed", "Tasks that are not closed, by phase or stage", metrics.unclosed.clone());
@@ -120,9 +108,9 @@ impl Metrics {
         match event {
             Event::Created { key } => self.place(key, Phase::Deploying, Some(Instant::now())),
             Event::Moved { key, from, to } => self.moved(key, from, to),
-            Event::Failed { step, reason, .. } => {
-                let labels = [("step", step_name(step).to_owned()), ("reason", self.bounded(reason))];
-                self.failures.get_or_create(&labels).inc();
+            // Not why: that is free text with names in it, and whoever asks for metrics needs no credentials.
+            Event::Failed { step, .. } => {
+                self.failures.get_or_create(&[("step", step_name(step))]).inc();
             }
             _ => {}
         }
@@ -154,13 +142,13 @@ impl Metrics {
     }
 
     fn place(&self, key: &ReleaseKey, phase: Phase, since: Option<Instant>) {
-        self.state().tasks.insert(key.clone(), Place { phase, since });
+        self.tasks().insert(key.clone(), Place { phase, since });
     }
 
     fn moved(&self, key: &ReleaseKey, from: Phase, to: Phase) {
         let now = Instant::now();
         let before = {
-            let tasks = &mut self.state().tasks;
+            let tasks = &mut *self.tasks();
             let place = Place { phase: to, since: Some(now) };
             if to.is_closed() { tasks.remove(key) } else { tasks.insert(key.clone(), place) }
         };
@@ -181,7 +169,7 @@ impl Metrics {
 
     fn count_unclosed(&self) -> [(&'static str, i64); 6] {
         let mut counts = ["deploying", "running", "preparing", "routing", "draining", "retiring"].map(|name| (name, 0));
-        for place in self.state().tasks.values() {
+        for place in self.tasks().values() {
             let name = match place.phase {
                 Phase::Deploying => "deploying",
                 Phase::Running => "running",
@@ -193,27 +181,8 @@ impl Metrics {
         counts
     }
 
-    /// A reason as a label: without numbers, which would make each one another, short, and one of not too many.
-    fn bounded(&self, reason: &str) -> String {
-        let mut label = String::new();
-        for char in reason.chars().take(REASON_CHARS) {
-            match char {
-                '0'..='9' if label.ends_with('#') => {}
-                '0'..='9' => label.push('#'),
-                char => label.push(char),
-            }
-        }
-        let reasons = &mut self.state().reasons;
-        if reasons.contains(&label) || reasons.len() < MAX_REASONS {
-            reasons.insert(label.clone());
-            label
-        } else {
-            "other".into()
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tasks(&self) -> MutexGuard<'_, HashMap<ReleaseKey, Place>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -289,18 +258,6 @@ impl<M: Mesh> Mesh for Counted<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reasons_are_bounded_in_length_number_and_variety() {
-        let metrics = Metrics::new(None);
-        assert_eq!(metrics.bounded("node 10.0.0.12 is cut off since 17 s"), "node #.#.#.# is cut off since # s");
-        assert_eq!(metrics.bounded(&"x".repeat(500)).len(), REASON_CHARS);
-        for number in 0..200 {
-            metrics.bounded(&"y".repeat(number % 70));
-        }
-        assert_eq!(metrics.bounded("one more"), "other");
-        assert_eq!(metrics.bounded("node 7.7.7.7 is cut off since 8 s"), "node #.#.#.# is cut off since # s");
-    }
 
     #[test]
     fn a_takeover_is_counted_by_how_it_came_to_its_end() {
