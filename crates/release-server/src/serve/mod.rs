@@ -47,7 +47,7 @@ pub use server::{Server, StartError};
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::Instant;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -72,24 +72,29 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn serve(config: Config) -> Result<(), StartError> {
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(StartError::System)?;
+    let limit = config.options.shutdown_limit;
+    // Until when what is still under way is waited for.
+    let mut deadline = Instant::now();
     let served = runtime.block_on(async {
         let mut signals = signals().map_err(StartError::System)?;
         let server = Server::start(config).await?;
         announce(&server).map_err(StartError::System)?;
         let name = next(&mut signals).await;
         tracing::info!(signal = name, "the server is asked to stop");
+        let asked = Instant::now();
         tokio::select! {
             in_time = server.shutdown() => {
                 if !in_time {
                     tracing::warn!("not everything ended in time; nothing is lost");
                 }
                 tracing::info!("the server has stopped");
+                deadline = asked + limit;
             }
             name = next(&mut signals) => tracing::warn!(signal = name, "the server stops at once; nothing is lost"),
         }
         Ok(())
     });
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
     served
 }
 

@@ -15,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -170,10 +171,11 @@ impl Server {
             };
             let engine = async {
                 stopped.cancelled().await;
+                let began = Instant::now();
                 // Answers those who wait, so that their connections can end.
                 let ended = engine.shutdown(limit).await;
                 match envoys {
-                    Some(envoys) => envoys.shutdown(limit).await && ended,
+                    Some(envoys) => envoys.shutdown(limit.saturating_sub(began.elapsed())).await && ended,
                     None => ended,
                 }
             };

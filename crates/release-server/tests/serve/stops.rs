@@ -62,10 +62,10 @@ async fn sigterm_and_sigint_answer_those_who_wait_and_the_next_server_goes_on() 
     }
 }
 
-/// A client that never ends its request.
+/// A client that has not ended its request.
 async fn stalled(process: &Process) -> TcpStream {
     let mut stream = TcpStream::connect(process.client.address).await.unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\n").await.unwrap();
     // It has arrived once another request, on a later connection, was answered.
     process.client.until_metric("release_http_connections", |open| open >= 2.0).await;
     stream
@@ -80,6 +80,26 @@ async fn a_shutdown_takes_a_bounded_time() {
     assert!(status.success());
     assert!(log.contains("not everything ended in time"), "{log}");
     assert_eq!(stream.read(&mut [0; 10]).await.ok().filter(|read| *read > 0), None);
+}
+
+/// A request that was being sent is answered, and says that there is no sense in another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_it_goes_down() {
+    let process = Process::in_memory(&["--shutdown-time=60"]);
+    let mut stream = stalled(&process).await;
+    process.signal("TERM");
+    process.until_logged("the server is asked to stop");
+    // Only after that, nobody is let in any longer.
+    while TcpStream::connect(process.client.address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stream.write_all(b"\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.ends_with("not ready: the server is going down\n"), "{answer}");
+    let (status, log) = process.ended();
+    assert!(status.success() && log.contains("the server has stopped"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
