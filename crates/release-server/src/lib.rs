@@ -41,4 +41,17 @@ mod tests {
     fn the_command_line_is_well_formed() {
         super::Cli::command().debug_assert();
     }
+
+    /// Whoever knows a flag knows its variable.
+    #[test]
+    fn every_flag_of_serve_is_the_variable_of_that_name() {
+        let command = super::Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let flags: Vec<_> = serve.get_arguments().filter_map(|flag| Some((flag.get_long()?, flag.get_env()))).collect();
+        assert!(flags.len() > 20, "{flags:?}");
+        for (long, variable) in flags {
+            let expected = format!("RELEASE_{}", long.replace('-', "_").to_uppercase());
+            assert_eq!(variable.and_then(|name| name.to_str()), Some(expected.as_str()), "--{long}");
+        }
+    }
 }

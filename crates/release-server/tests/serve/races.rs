@@ -10,6 +10,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// More than enough for each of two to win five times, the second one being later by a quarter of a millisecond each time.
+const ROUNDS: u64 = 400;
+
 const WAIT: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +23,7 @@ async fn of_a_cancel_and_an_end_that_race_exactly_one_is_done() {
     let process = Process::start(command);
     let mut won = (0, 0);
     // The cancel begins later and later, until it is too late.
-    for round in 0.. {
+    for round in 0..ROUNDS {
         let release = process.client.at_a_fifth(&format!("cart-{round}")).await;
         let cancel = async {
             tokio::time::sleep(Duration::from_millis(round / 4)).await;
@@ -43,9 +46,10 @@ async fn of_a_cancel_and_an_end_that_race_exactly_one_is_done() {
             assert_eq!(release.delete(action).await.status, 404, "what is closed is not there for a delete");
         }
         if won.0 >= 5 && won.1 >= 5 {
-            break;
+            return;
         }
     }
+    panic!("the cancel and the end won {won:?} of {ROUNDS} rounds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
