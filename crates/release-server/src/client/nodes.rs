@@ -21,6 +21,9 @@ pub(super) struct NodeListDocument {
 pub(super) struct NodeDocument {
     pub(super) id: String,
     pub(super) connected: bool,
+    /// Whether two Envoys call themselves that.
+    #[serde(default)]
+    pub(super) duplicate: bool,
     /// Since when it owes an answer, or is cut off.
     pub(super) since: Option<String>,
     pub(super) routes: Vec<String>,

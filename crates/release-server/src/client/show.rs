@@ -37,6 +37,7 @@ pub(super) fn nodes(nodes: &[NodeDocument]) -> String {
     table.set_header(["NODE", "STATUS", "ROUTES"]);
     for node in nodes {
         let status = match (&node.refusal, &node.since, node.connected) {
+            _ if node.duplicate => "two Envoys have this id: give each its own".into(),
             (Some(refusal), ..) => format!("refuses: {refusal}"),
             (None, None, true) => "confirmed".into(),
             (None, Some(since), true) => format!("owes an answer since {since}"),

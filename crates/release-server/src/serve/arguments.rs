@@ -47,8 +47,9 @@ pub struct Arguments {
           value_parser = in_range(1, 100_000))]
     min_nodes: usize,
 
-    /// How long an Envoy that is cut off keeps the routes to a version that lost; without it, it is waited for until it is back
-    /// or forgotten
+    /// How long an Envoy that is cut off keeps the cluster of a version that lost; without it, it is waited for until it is back
+    /// or forgotten. It costs: while a takeover runs and this server is away for longer, Envoys with old routes answer 503 for
+    /// that version. An Envoy that was cut off before the takeover was never told, and is waited for all the same
     #[arg(long, help_heading = "Mesh", env = "RELEASE_FENCE", value_name = "SECONDS", value_parser = seconds())]
     fence: Option<u64>,
 

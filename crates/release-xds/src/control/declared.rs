@@ -85,7 +85,9 @@ impl Control {
                 (managed.declared, managed.remembered) = (declared, remembered);
             } else {
                 let rendered = rendered(&config);
-                let managed = Managed { declared, remembered, config: config.clone(), rendered, revision: 1 };
+                self.newest_revision += 1;
+                let revision = self.newest_revision;
+                let managed = Managed { declared, remembered, config: config.clone(), rendered, revision };
                 self.services.insert(name.clone(), managed);
             }
             self.serve(&name, config);
@@ -128,7 +130,8 @@ impl Control {
         let Some(managed) = self.services.get_mut(name) else { return };
         let rendered = rendered(&config);
         if rendered != managed.rendered {
-            managed.revision += 1;
+            self.newest_revision += 1;
+            managed.revision = self.newest_revision;
             managed.rendered = rendered;
         }
         managed.config = config;

@@ -11,14 +11,18 @@ use std::time::Duration;
 /// It is saved before anything that depends on it is sent. As JSON:
 ///
 /// ```json
-/// {"nodes":{"envoy-1":["mesh-1"]},
+/// {"v1":{"lost":false,"nodes":{"envoy-1":["mesh-1"]},
 ///  "services":[{"name":{"mesh":"mesh-1","namespace":"shop","service":"cart"},"declared":"v1","serves":{"one":"v2"},
 ///    "release":{"key":{"mesh":"mesh-1","namespace":"shop","id":"3f2a"},"generation":5,"retired":"v1","cleared":true},
-///    "closed":[],"retired":["v1"],"longestStream":15000}]}
+///    "closed":[],"retired":["v1"],"longestStream":15000}]}}
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Memory {
+    /// There was no memory at a start although releases were open, so nodes that are cut off may not be known: nothing is
+    /// drained until an operator has brought the file back, or has seen to it that no such node is left, set this to `false`
+    /// and started the control plane again.
+    pub lost: bool,
     /// The nodes that were ever sent routes, by the names of the route configurations that they may still hold.
     pub nodes: BTreeMap<String, BTreeSet<String>>,
     /// The services.

@@ -77,6 +77,7 @@ pub struct Control {
     streams: BTreeMap<StreamId, Stream>,
     newest_stream: u64,
     newest_nonce: u64,
+    newest_revision: u64,
     /// The streams that something may have to be sent to.
     due: BTreeSet<StreamId>,
     /// From when on no request by an old route can be under way to a cluster.
@@ -97,7 +98,7 @@ struct Managed {
     config: ServiceConfig,
     /// Its routes.
     rendered: Resource,
-    /// Grows when its routes change.
+    /// Changes with its routes, and grows: no two services ever have the same, and none has one again.
     revision: u64,
 }
 
@@ -108,6 +109,8 @@ struct Node {
     left: Holds,
     /// Since when it has no stream; that of now if there is one.
     since: Moment,
+    /// Whether two processes call themselves that.
+    duplicate: bool,
     /// The clusters that it was told to drop when it hears nothing for a while.
     armed: BTreeMap<String, Armed>,
 }
@@ -139,6 +142,7 @@ impl Control {
             streams: BTreeMap::new(),
             newest_stream: 0,
             newest_nonce: 0,
+            newest_revision: 0,
             due: BTreeSet::new(),
             free: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -154,6 +158,12 @@ impl Control {
             self.open = true;
             self.look_at_all();
         }
+    }
+
+    /// There was no memory although there should be one: see [`Memory::lost`].
+    pub fn lost(&mut self) {
+        self.unsaved |= !self.memory.lost;
+        self.memory.lost = true;
     }
 
     /// What must outlive a restart.

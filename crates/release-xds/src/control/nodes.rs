@@ -59,6 +59,8 @@ pub struct NodeStatus {
     pub id: String,
     /// How it is.
     pub state: NodeState,
+    /// Whether two processes call themselves that.
+    pub duplicate: bool,
     /// The route configurations that it may hold.
     pub routes: Vec<String>,
     /// Why it refused what it was sent last, if it did.
@@ -89,26 +91,41 @@ impl Control {
         for held in self.holds_of(node) {
             holds.join(held);
         }
+        let alone = !self.streams.values().any(|stream| stream.node == node);
         let entry = self.nodes.entry(node.to_owned()).or_default();
         // What it has left goes on in the stream.
         entry.left = Holds::default();
         entry.since = now;
+        entry.duplicate &= !alone;
         self.newest_stream += 1;
         let id = StreamId(self.newest_stream);
         let holds = holds.unconfirmed();
-        let stream = Stream { node: node.to_owned(), subscriptions: BTreeMap::new(), holds, clusters: None };
+        let stream =
+            Stream { node: node.to_owned(), subscriptions: BTreeMap::new(), holds, clusters: None, twin: false };
         self.streams.insert(id, stream);
         Ok(id)
     }
 
     /// A node has sent a request.
     pub fn request(&mut self, id: StreamId, request: &Request, now: Moment) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        let newer = self.has_newer(id, &stream.node);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let kind = request.kind;
         let current = stream.subscriptions.get(&kind).map(|known| known.sent.as_ref().map_or("", |sent| &sent.nonce));
         if current.is_some_and(|current| current != request.nonce) {
             // Stale: a newer response is on its way. Nothing in it counts, its names neither.
             return;
+        }
+        if newer && !stream.twin {
+            stream.twin = true;
+            if let Some(node) = self.nodes.get_mut(&stream.node) {
+                tracing::warn!(
+                    node = stream.node,
+                    "two Envoys have the same node.id: no takeover is safe until each has its own"
+                );
+                node.duplicate = true;
+            }
         }
         let fresh = request.version.is_empty();
         if !fresh && stream.subscriptions.is_empty() && stream.holds.is_empty() {
@@ -130,6 +147,10 @@ impl Control {
                 }
             }
         }
+        if !request.nonce.is_empty() && !stream.subscriptions.contains_key(&Kind::Route) {
+            // An Envoy asks for all that it has when its stream opens: this one has no routes from here.
+            stream.holds.anything = false;
+        }
         let armed = stream.answer(request);
         let (node, after) = (stream.node.clone(), stream.holds.clone());
         for cluster in armed {
@@ -146,12 +167,13 @@ impl Control {
     pub fn closed(&mut self, id: StreamId, now: Moment) {
         let Some(stream) = self.streams.remove(&id) else { return };
         self.due.remove(&id);
+        let newer = self.has_newer(id, &stream.node);
         let Some(node) = self.nodes.get_mut(&stream.node) else { return };
-        let newer = self.streams.iter().any(|(other, newer)| *other > id && newer.node == stream.node);
-        if newer {
+        if newer && !stream.twin {
             // The node is back already, and its new stream began with all that this one had.
             self.departed(&stream.holds, &Holds::default(), now);
         } else {
+            // Of two processes of one name, the one that is cut off goes on too.
             node.left.join(&stream.holds);
             node.since = now;
         }
@@ -160,6 +182,11 @@ impl Control {
             self.nodes.remove(&stream.node);
         }
         self.remember_node(&stream.node);
+    }
+
+    /// Whether the node has opened another stream after that one.
+    fn has_newer(&self, id: StreamId, node: &str) -> bool {
+        self.streams.iter().any(|(other, newer)| *other > id && newer.node == node)
     }
 
     /// An operator says that a node is gone for good, or routes nothing any more.
@@ -204,6 +231,7 @@ impl Control {
         NodeStatus {
             id: id.to_owned(),
             state: self.state(id, node),
+            duplicate: node.duplicate,
             routes: routes.into_iter().cloned().collect(),
             refusal: self.refusal(id).map(str::to_owned),
         }

@@ -32,6 +32,8 @@ pub struct Waiting {
     pub blockers: Vec<Blocker>,
     /// The requests in progress to the version, by the load reports.
     pub in_progress: u64,
+    /// Which nodes there were is not known: see [`Memory::lost`](super::Memory::lost).
+    pub lost: bool,
     /// When to look again although nothing happens.
     pub until: Option<Moment>,
 }
@@ -54,6 +56,8 @@ pub enum Obstacle {
     Silent(Moment),
     /// It has been cut off since then.
     CutOff(Moment),
+    /// Two processes call themselves that.
+    Duplicate,
 }
 
 /// Why a version is known to be drained.
@@ -84,17 +88,18 @@ impl Control {
             .filter(|label| !managed.config.serves.owners().contains(label))
             .map(|label| cluster_name(&name, label))
             .collect();
-        let (mut confirmed, mut waiting) = (Vec::new(), Waiting::default());
-        for id in self.nodes.keys() {
+        let (mut confirmed, mut fenced, mut waiting) = (Vec::new(), 0, Waiting::default());
+        for (id, node) in &self.nodes {
             match self.standing(id, &name, managed.revision) {
                 Standing::Apart => continue,
-                Standing::Confirmed => {
+                Standing::Confirmed if !node.duplicate => {
                     confirmed.push(id.clone());
                     continue;
                 }
-                Standing::Behind => {}
+                Standing::Confirmed | Standing::Behind => {}
             }
             if !losers.is_empty() && losers.iter().all(|loser| self.fenced(id, loser, now)) {
+                fenced += 1;
                 continue;
             }
             if let Some(reason) = self.refusal(id) {
@@ -106,11 +111,8 @@ impl Control {
             waiting.blockers.push(self.blocker(id));
         }
         waiting.confirmed = confirmed.len();
-        if waiting.blockers.is_empty() && confirmed.len() >= self.settings.min_nodes.max(1) {
-            Progress::Done(confirmed)
-        } else {
-            Progress::Waiting(waiting)
-        }
+        let enough = !confirmed.is_empty() && confirmed.len() + fenced >= self.settings.min_nodes;
+        if waiting.blockers.is_empty() && enough { Progress::Done(confirmed) } else { Progress::Waiting(waiting) }
     }
 
     /// Whether no request to a version of the release can be under way any more.
@@ -134,7 +136,8 @@ impl Control {
                 }
             }
         }
-        if !waiting.blockers.is_empty() {
+        waiting.lost = self.memory.lost;
+        if waiting.lost || !waiting.blockers.is_empty() {
             return Progress::Waiting(waiting);
         }
         waiting.in_progress = self.in_progress(&cluster);
@@ -193,7 +196,9 @@ impl Control {
     }
 
     fn blocker(&self, id: &str) -> Blocker {
-        let obstacle = match self.nodes.get(id).map(|node| self.state(id, node)) {
+        let node = self.nodes.get(id);
+        let obstacle = match node.map(|node| self.state(id, node)) {
+            _ if node.is_some_and(|node| node.duplicate) => Obstacle::Duplicate,
             Some(NodeState::Silent(since)) => Obstacle::Silent(since),
             Some(NodeState::CutOff(since)) => Obstacle::CutOff(since),
             Some(NodeState::Connected) | None => Obstacle::Behind,

@@ -89,7 +89,7 @@ impl Control {
             return None;
         }
         let (contents, ttl) = match kind {
-            Kind::Cluster => self.clusters_for(id, &names, now)?,
+            Kind::Cluster => self.clusters_for(&names),
             // Clusters have their endpoints in place.
             Kind::Endpoints => return None,
             Kind::Route => (self.routes_for(id, &names)?, BTreeMap::new()),
@@ -109,10 +109,7 @@ impl Control {
                 let news = match kind {
                     // All clusters are in each response: what is missing is gone.
                     Kind::Cluster => {
-                        contents.len() != sent.contents.len()
-                            || !contents.iter().all(same)
-                            || ttl != sent.ttl
-                            || (beats && !refused)
+                        contents.len() != sent.contents.len() || !contents.iter().all(same) || ttl != sent.ttl || beats
                     }
                     Kind::Endpoints | Kind::Route => !contents.iter().all(same),
                 };
@@ -148,26 +145,20 @@ impl Control {
         Some(push)
     }
 
-    /// The clusters that a stream is to have.
-    fn clusters_for(&self, id: StreamId, names: &Names, now: Moment) -> Option<(Contents, BTreeMap<String, Duration>)> {
-        let stream = self.streams.get(&id)?;
-        let losers: BTreeSet<String> = self.losers().collect();
+    /// The clusters that a stream is to have, which asked for those.
+    fn clusters_for(&self, names: &Names) -> (Contents, BTreeMap<String, Duration>) {
         let mut contents = self.lingering.clone();
         contents.extend(self.catalogue.clusters.clone());
-        contents.retain(|name, _| {
-            // A node that was counted as fenced must not get the cluster back while it has its old routes.
-            let dropped = losers.contains(name) && self.fenced(&stream.node, name, now) && stream.holds.may_reach(name);
-            names.contain(name) && !dropped
-        });
+        contents.retain(|name, _| names.contain(name));
         let mut ttls = BTreeMap::new();
         if let Some(ttl) = self.settings.fence {
-            for loser in losers {
+            for loser in self.losers() {
                 if contents.contains_key(&loser) {
                     ttls.insert(loser, ttl);
                 }
             }
         }
-        Some((contents, ttls))
+        (contents, ttls)
     }
 
     /// The clusters of versions that have no request any more while their release is open.
@@ -242,7 +233,8 @@ fn has_clusters(stream: &Stream, content: &Content) -> bool {
 /// When the clusters are to be sent again so that none of them ends.
 fn next_beat(stream: &Stream, ttl: Duration) -> Option<Moment> {
     let sent = stream.subscriptions.get(&Kind::Cluster)?.sent.as_ref()?;
-    (!sent.ttl.is_empty() && sent.answer == Answer::Taken).then(|| sent.at + ttl / 3)
+    // Also after a refusal: what the node had taken before would end.
+    (!sent.ttl.is_empty() && sent.answer != Answer::Outstanding).then(|| sent.at + ttl / 3)
 }
 
 impl Control {
@@ -253,11 +245,12 @@ impl Control {
 
     /// When the node drops the cluster unless it hears of it again; `None` if it was not told to.
     ///
-    /// Two nodes of the same name can't be told apart, so none of them counts as fenced.
+    /// One that is connected does not count, however silent it is: the clock of a process that is stopped stands still, and
+    /// its workers go on by what they have when it goes on. (Nor could two nodes of the same name be told apart.)
     pub(super) fn fence_end(&self, node: &str, cluster: &str) -> Option<Moment> {
         let (ttl, known) = (self.settings.fence?, self.nodes.get(node)?);
-        let alone = self.streams.values().filter(|stream| stream.node == node).count() <= 1;
-        let armed = known.armed.get(cluster).filter(|armed| armed.taken && alone)?;
+        let cut_off = !known.duplicate && self.streams.values().all(|stream| stream.node != node);
+        let armed = known.armed.get(cluster).filter(|armed| armed.taken && cut_off)?;
         Some(armed.said + ttl + self.settings.grace + FENCE_MARGIN)
     }
 

@@ -193,6 +193,7 @@ impl Control {
         }
         if let Progress::Waiting(waiting) = self.drained(spec, version, now) {
             let why = match waiting.blockers.first() {
+                _ if waiting.lost => "which nodes there are is not known".to_owned(),
                 Some(blocker) => format!("node {} may still route to it", blocker.node),
                 None => "a request to it may still be in progress".to_owned(),
             };

@@ -15,6 +15,8 @@ pub(super) struct Stream {
     pub(super) holds: Holds,
     /// The clusters that the node has for certain, once it has confirmed some.
     pub(super) clusters: Option<BTreeSet<String>>,
+    /// Whether it went on after its node had opened another one: then these are two processes of one name.
+    pub(super) twin: bool,
 }
 
 /// A type of resources that a node asked for.

@@ -9,7 +9,12 @@ const NAMED: usize = 5;
 
 /// What the step waits for. The same for as long as it waits for the same.
 pub(super) fn waiting(hub: &Hub, waiting: &Waiting) -> String {
-    let Waiting { confirmed, blockers, in_progress, until } = waiting;
+    let Waiting { confirmed, blockers, in_progress, lost, until } = waiting;
+    if *lost {
+        let said = "the state file was missing at a start although releases were open: Envoys that are cut off may not be known. \
+                    Bring it back, or see to it that every Envoy is connected or gone, set \"lost\":false in it and start again";
+        return said.to_owned();
+    }
     if blockers.is_empty() {
         return match until {
             Some(until) if *in_progress > 0 => {
@@ -32,6 +37,7 @@ fn one(hub: &Hub, blocker: &Blocker) -> String {
     let Blocker { node, obstacle } = blocker;
     match obstacle {
         Obstacle::Behind => format!("node {node} (connected, but has not taken the newest routes)"),
+        Obstacle::Duplicate => format!("node {node} (two Envoys have this node.id: give each its own)"),
         Obstacle::Silent(since) => format!("node {node} (connected, no answer since {})", shown(hub.wall(*since))),
         Obstacle::CutOff(since) => {
             format!("node {node} (cut off since {}, it may still route)", shown(hub.wall(*since)))

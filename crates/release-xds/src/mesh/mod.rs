@@ -79,6 +79,8 @@ pub struct NodeReport {
     pub id: String,
     /// Whether it is connected.
     pub connected: bool,
+    /// Whether two Envoys call themselves that: give each its own `node.id`.
+    pub duplicate: bool,
     /// Since when it owes an answer, or is cut off, in RFC 3339; `None` if it is connected and owes nothing.
     pub since: Option<String>,
     /// The route configurations that it may hold.
@@ -124,6 +126,8 @@ pub struct EnvoyMesh(Arc<Inner>);
 struct Inner {
     hub: Arc<Hub>,
     address: SocketAddr,
+    /// Whether there was no state file at the start.
+    new: bool,
     descriptions: Mutex<BTreeMap<ServiceName, Description>>,
     hooks: Hooks,
     /// What a waiting step was last said to wait for.
@@ -147,8 +151,10 @@ impl EnvoyMesh {
                 let (file, memory) = StateFile::open(&path).map_err(StartError::State)?;
                 (Some(file), memory)
             }
-            None => (None, control::Memory::default()),
+            None => (None, Some(control::Memory::default())),
         };
+        let new = memory.is_none();
+        let memory = memory.unwrap_or_default();
         let hub = Arc::new(Hub::new(Control::new(settings, memory, control::Moment::default()), state));
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| StartError::Listen { address: listen, error })?;
@@ -156,6 +162,7 @@ impl EnvoyMesh {
         let inner = Arc::new(Inner {
             hub: Arc::clone(&hub),
             address,
+            new,
             descriptions: Mutex::default(),
             hooks: Hooks::default(),
             told: Mutex::default(),
@@ -195,7 +202,14 @@ impl EnvoyMesh {
                 NodeState::CutOff(since) => (false, Some(since)),
             };
             let since = since.map(|since| hub.wall(since).to_string());
-            NodeReport { id: node.id, connected, since, routes: node.routes, refusal: node.refusal }
+            NodeReport {
+                id: node.id,
+                connected,
+                duplicate: node.duplicate,
+                since,
+                routes: node.routes,
+                refusal: node.refusal,
+            }
         };
         nodes.into_iter().map(report).collect()
     }
@@ -274,6 +288,8 @@ async fn beat(hub: Arc<Hub>) {
 
 /// Takes in the services file whenever it changes. What is wrong with it is logged, and what was before goes on.
 async fn reload(inner: std::sync::Weak<Inner>, mut watch: Watch, hub: Arc<Hub>) {
+    // Why what the file describes now was not taken in, the last time that was said.
+    let mut refused = None;
     loop {
         tokio::select! {
             () = hub.stop.cancelled() => return,
@@ -284,8 +300,17 @@ async fn reload(inner: std::sync::Weak<Inner>, mut watch: Watch, hub: Arc<Hub>) 
         match read {
             Ok(None) => {}
             Ok(Some(services)) => match inner.declare(services) {
-                Ok(()) => tracing::info!("the services file was read again"),
-                Err(error) => tracing::error!(%error, "the services file was not taken in"),
+                Ok(()) => {
+                    watch.taken();
+                    refused = None;
+                    tracing::info!("the services file was read again");
+                }
+                // It is tried again at each look: a release that it goes against may be closed by then.
+                Err(error) if refused.as_ref() != Some(&error) => {
+                    tracing::error!(%error, "the services file is not taken in for now");
+                    refused = Some(error);
+                }
+                Err(_) => {}
             },
             Err(error) => tracing::error!(%error, "the services file was not taken in"),
         }
@@ -302,6 +327,10 @@ impl Mesh for EnvoyMesh {
 
     async fn restore(&self, tasks: &[ReleaseTask]) {
         self.0.hub.tell(|control, _| {
+            if self.0.new && !tasks.is_empty() {
+                tracing::error!("there was no state file although releases are open: none of them is drained");
+                control.lost();
+            }
             for task in tasks {
                 // The newest that nodes may have been given: what comes before it in the task would be a step back.
                 let wanted = task.wanted();

@@ -13,9 +13,16 @@ pub(crate) struct StateFile {
     _lock: File,
 }
 
+/// What is in the file: the memory, under the number of its form.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<M> {
+    v1: M,
+}
+
 impl StateFile {
-    /// Opens the file, or makes it when there is none, and reads it.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Memory), String> {
+    /// Opens the file and reads it; `None` if there is none.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Memory>), String> {
         let shown = path.display();
         let failed = |error: io::Error| format!("{shown}: {error}");
         let lock = File::create(path.with_extension("lock")).map_err(failed)?;
@@ -24,8 +31,11 @@ impl StateFile {
             TryLockError::Error(error) => failed(error),
         })?;
         let memory = match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{shown} is damaged: {error}"))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Memory::default(),
+            Ok(bytes) => {
+                let read: Result<Document<Memory>, _> = serde_json::from_slice(&bytes);
+                Some(read.map_err(|error| format!("{shown} is damaged: {error}"))?.v1)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
         Ok((Self { path: path.to_owned(), _lock: lock }, memory))
@@ -35,7 +45,7 @@ impl StateFile {
     pub(crate) fn save(&self, memory: &Memory) -> io::Result<()> {
         let next = self.path.with_extension("next");
         let mut file = File::create(&next)?;
-        file.write_all(&serde_json::to_vec(memory)?)?;
+        file.write_all(&serde_json::to_vec(&Document { v1: memory })?)?;
         file.sync_all()?;
         fs::rename(&next, &self.path)?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -8,7 +8,7 @@ use release_engine::Timestamp;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,9 @@ struct Outlet {
     /// Ends the stream.
     end: CancellationToken,
 }
+
+/// What is later than that is never: a clock can't show every moment that a state file may ask for.
+const FAR: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// The most streams at the same time, of nodes and of load reports each.
 const STREAMS: usize = 10_000;
@@ -72,12 +75,12 @@ impl Hub {
 
     /// When that is by tokio's clock.
     pub(crate) fn instant(&self, moment: Moment) -> Instant {
-        self.started.0 + moment.since_start()
+        self.started.0 + moment.since_start().min(FAR)
     }
 
     /// When that is by the clock on the wall.
     pub(crate) fn wall(&self, moment: Moment) -> Timestamp {
-        (self.started.1 + moment.since_start()).into()
+        (self.started.1 + moment.since_start().min(FAR)).into()
     }
 
     /// A number for a source of load reports.
@@ -166,5 +169,19 @@ impl State {
             return Err("the control plane has stopped".to_owned());
         }
         self.file.as_ref().map_or(Ok(()), |file| file.save(self.control.memory()).map_err(|error| error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Control, Duration, Hub, Moment};
+    use crate::control::{Memory, Settings};
+
+    #[tokio::test]
+    async fn a_moment_that_no_clock_can_show_is_far_away() {
+        let hub = Hub::new(Control::new(Settings::default(), Memory::default(), Moment::default()), None);
+        let never = Moment::new(Duration::MAX);
+        assert!(hub.instant(never) > hub.instant(Moment::default()));
+        assert!(hub.wall(never).to_string().starts_with("21"), "{}", hub.wall(never));
     }
 }

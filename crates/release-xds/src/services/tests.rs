@@ -115,3 +115,36 @@ fn errors_for_people() {
     writeln!(said, "another service with the same domain\n    {}", same_domain.unwrap_err()).unwrap();
     insta::assert_snapshot!(said);
 }
+
+#[test]
+fn a_file_that_is_being_written_takes_nothing_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("services.toml");
+    let service = |name: &str| {
+        format!(
+            "[[service]]\nmesh = \"m\"\nnamespace = \"n\"\nname = \"{name}\"\nserves = \"v1\"\nversions.v1 = [\"h:1\"]\n"
+        )
+    };
+    let both = service("a") + &service("b");
+    std::fs::write(&path, &both).unwrap();
+    let (mut watch, _) = super::Watch::open(&path).unwrap();
+    // Truncated, and half written, at the moment of a look.
+    for torn in ["", &service("a"), &both] {
+        std::fs::write(&path, torn).unwrap();
+        assert!(watch.changed().unwrap().is_none());
+    }
+    assert!(watch.changed().unwrap().is_none(), "it is what it was");
+    // Empty for good: said once.
+    std::fs::write(&path, "").unwrap();
+    assert!(watch.changed().unwrap().is_none());
+    assert!(matches!(watch.changed(), Err(super::WatchError::Empty { .. })));
+    assert!(watch.changed().unwrap().is_none());
+    // Another one counts at the second look, and at each until it is taken in.
+    std::fs::write(&path, service("a")).unwrap();
+    assert!(watch.changed().unwrap().is_none());
+    for _ in 0..2 {
+        assert_eq!(watch.changed().unwrap().map(|services| services.len()), Some(1));
+    }
+    watch.taken();
+    assert!(watch.changed().unwrap().is_none());
+}

@@ -1,7 +1,7 @@
 //! The steps of a release.
 
 use crate::fixture::{Fixture, LIMIT, apply, spec};
-use release_core::{Generation, Report, Step, Version};
+use release_core::{Generation, ReleaseTask, Report, Step, Version};
 use release_engine::Mesh as _;
 use release_testkit::conformance;
 use release_xds::service::Kind;
@@ -108,4 +108,15 @@ async fn the_hook_is_told_the_facts_once_and_only_after_the_cluster_is_gone() {
     let told =
         "--mesh-id mesh-1 --namespace shop --service cart --release a --version v2 --survivor v1 --generation 2\n";
     assert_eq!(std::fs::read_to_string(&log).unwrap(), told);
+}
+
+#[tokio::test]
+async fn without_its_state_file_a_mesh_drains_no_release_that_was_open() {
+    let fixture = Fixture::start().await;
+    let _node = fixture.node("envoy-1").await;
+    fixture.mesh.restore(&[ReleaseTask::new(spec("a")).unwrap()]).await;
+    assert!(matches!(fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await, Report::Confirmed { .. }));
+    let drain = Step::Drain { generation: Generation::new(2), version: Version::Grayscale };
+    let report = fixture.mesh.perform(&spec("a"), &drain).await;
+    assert!(reason(&report).starts_with("the state file was missing at a start"), "{report:?}");
 }

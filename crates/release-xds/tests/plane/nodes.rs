@@ -3,7 +3,9 @@
 use crate::fixture::spec;
 use release_core::{Generation, ReleaseSpec, Routing, Version};
 use release_xds::control::service_of;
-use release_xds::control::{Control, Declared, Memory, Moment, Progress, Push, Request, Settings, StepError, StreamId};
+use release_xds::control::{
+    Control, Declared, Memory, Moment, Obstacle, Progress, Push, Request, Settings, StepError, StreamId,
+};
 use release_xds::service::{Endpoint, Kind, VersionConfig};
 use std::time::Duration;
 
@@ -14,19 +16,22 @@ const fn at(second: u64) -> Moment {
 
 /// A control plane of one service, whose longest request takes a second.
 fn control(settings: Settings, memory: Memory, now: Moment) -> Control {
+    let mut control = Control::new(settings, memory, now);
+    control.declare(vec![declared()]).unwrap();
+    control.open();
+    control
+}
+
+fn declared() -> Declared {
     let spec = spec("a");
     let version = || VersionConfig { endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 1 }] };
-    let mut control = Control::new(settings, memory, now);
-    let declared = Declared {
+    Declared {
         name: service_of(&spec),
         domains: vec!["cart.shop".into()],
         max_stream_duration: Duration::from_secs(1),
         versions: [(spec.original.clone(), version()), (spec.grayscale.clone(), version())].into(),
         serves: spec.original,
-    };
-    control.declare(vec![declared]).unwrap();
-    control.open();
-    control
+    }
 }
 
 fn started() -> Control {
@@ -125,4 +130,128 @@ fn a_refused_withdrawal_is_sent_again() {
     retire(&mut control, at(6)).unwrap();
     settle(&mut control, &[stream], at(6));
     assert!(matches!(control.withdrawn(&spec("a"), Version::Original), Progress::Done(())));
+}
+
+#[test]
+fn two_nodes_of_one_name_are_seen_and_the_one_that_is_cut_off_counts() {
+    let mut control = started();
+    let first = connect(&mut control, "envoy-1", "", at(0));
+    let second = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[first, second], at(0));
+    assert!(control.nodes()[0].duplicate);
+    control.closed(first, at(1));
+    apply(&mut control, 3, Version::Grayscale);
+    settle(&mut control, &[second], at(1));
+    let Progress::Waiting(waiting) = control.confirmed(&spec("a"), at(10)) else { panic!("it is confirmed") };
+    assert_eq!(waiting.blockers[0].obstacle, Obstacle::Duplicate);
+    assert!(!is_drained(&control, at(10)));
+    // It is back under a name of its own, and so is the other one.
+    control.closed(second, at(11));
+    let back = connect(&mut control, "envoy-1", "old", at(11));
+    settle(&mut control, &[back], at(11));
+    assert!(!control.nodes()[0].duplicate && is_confirmed(&control, at(11)) && is_drained(&control, at(14)));
+}
+
+#[test]
+fn a_connection_that_takes_the_place_of_another_is_no_second_node() {
+    let mut control = started();
+    let first = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[first], at(0));
+    let second = connect(&mut control, "envoy-1", "old", at(1));
+    settle(&mut control, &[second], at(1));
+    control.closed(first, at(2));
+    apply(&mut control, 3, Version::Grayscale);
+    settle(&mut control, &[second], at(2));
+    assert!(!control.nodes()[0].duplicate && is_confirmed(&control, at(2)));
+}
+
+#[test]
+fn a_node_that_asks_for_no_routes_when_it_is_back_is_not_waited_for() {
+    let mut control = started();
+    let gateway = connect(&mut control, "envoy-1", "", at(0));
+    let other = control.connected("envoy-2", at(0)).unwrap();
+    control.request(other, &request(Kind::Cluster, "old", ""), at(0));
+    apply(&mut control, 3, Version::Grayscale);
+    // Until it has answered, it may be about to ask for them.
+    settle(&mut control, &[gateway], at(0));
+    assert!(!is_confirmed(&control, at(0)));
+    control.closed(other, at(1));
+    let other = control.connected("envoy-2", at(1)).unwrap();
+    control.request(other, &request(Kind::Cluster, "old", ""), at(1));
+    settle(&mut control, &[other], at(1));
+    assert!(is_confirmed(&control, at(1)) && is_drained(&control, at(9)));
+}
+
+#[test]
+fn a_service_that_is_described_again_is_not_confirmed_by_what_a_node_had_of_it_before() {
+    let mut control = started();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    for (generation, version) in [(3, Version::Grayscale), (4, Version::Original), (5, Version::Grayscale)] {
+        apply(&mut control, generation, version);
+        settle(&mut control, &[stream], at(0));
+    }
+    retire(&mut control, at(5)).unwrap();
+    control.cleared(&spec("a"));
+    settle(&mut control, &[stream], at(5));
+    control.closed(stream, at(6));
+    let declared = declared();
+    control.declare(vec![]).unwrap();
+    control.declare(vec![declared]).unwrap();
+    control.apply(&spec("b"), Generation::new(3), &Routing::exclusive(Version::Grayscale)).unwrap();
+    let other = connect(&mut control, "envoy-2", "", at(7));
+    settle(&mut control, &[other], at(7));
+    assert!(!matches!(control.confirmed(&spec("b"), at(20)), Progress::Done(_)));
+}
+
+/// With a fence of three seconds, and at least two nodes.
+fn fenced() -> Control {
+    let fence = Some(Duration::from_secs(3));
+    control(Settings { fence, min_nodes: 2, ..Settings::default() }, Memory::default(), at(0))
+}
+
+/// A takeover that the first node has confirmed, and the second has heard of only as far as the clusters.
+fn half_taken_over(control: &mut Control) -> [StreamId; 2] {
+    let streams = [connect(control, "envoy-1", "", at(0)), connect(control, "envoy-2", "", at(0))];
+    settle(control, &streams, at(0));
+    apply(control, 3, Version::Grayscale);
+    for push in control.pushes(at(1)) {
+        takes(control, &push, at(1));
+    }
+    settle(control, &streams[..1], at(1));
+    streams
+}
+
+#[test]
+fn a_node_behind_the_fence_counts_if_it_is_cut_off_and_not_if_it_is_only_silent() {
+    let mut control = fenced();
+    let [_, second] = half_taken_over(&mut control);
+    // However long it is silent: it may be stopped, and its clock with it.
+    assert!(!is_confirmed(&control, at(100)));
+    control.closed(second, at(100));
+    assert!(is_confirmed(&control, at(100)), "{:?}", control.confirmed(&spec("a"), at(100)));
+}
+
+#[test]
+fn a_node_that_refused_clusters_hears_of_the_fence_all_the_same() {
+    let mut control = fenced();
+    let [first, _] = half_taken_over(&mut control);
+    let beat = |control: &mut Control, now| -> Vec<Push> {
+        control.pushes(now).into_iter().filter(|push| push.stream == first && push.kind == Kind::Cluster).collect()
+    };
+    for push in beat(&mut control, at(2)) {
+        refuses(&mut control, &push, at(2));
+    }
+    assert_eq!(beat(&mut control, at(4)).len(), 1);
+}
+
+#[test]
+fn nothing_is_drained_while_it_is_not_known_which_nodes_there_were() {
+    let mut control = started();
+    control.lost();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    apply(&mut control, 3, Version::Grayscale);
+    settle(&mut control, &[stream], at(0));
+    assert!(is_confirmed(&control, at(9)) && !is_drained(&control, at(9)));
+    assert!(retire(&mut control, at(9)).is_err());
+    assert!(control.memory().lost);
 }
