@@ -9,7 +9,31 @@ use alloc::collections::BTreeMap;
 
 /// Release tasks by key: at most one unclosed task per service. Source: contract.
 ///
-/// A pure collection; `release-engine` keeps the same promises over a store.
+/// A pure collection; `release-engine` keeps the same promises over a store. Two collections of the same tasks are equal,
+/// however they came about.
+///
+/// To go on after a restart, store each task that changes, and [`insert`](Self::insert) what was stored:
+///
+/// ```
+/// # use release_core::{ReleaseKey, Releases, ReleaseSpec, StoredTask};
+/// # let mut releases = Releases::new();
+/// # releases.create(ReleaseSpec {
+/// #     key: ReleaseKey::parse("mesh-1", "shop", "3f2a")?,
+/// #     service: "cart".parse()?,
+/// #     original: "v1".parse()?,
+/// #     grayscale: "v2".parse()?,
+/// # })?;
+/// let stored: Vec<StoredTask> = releases.iter().cloned().map(StoredTask::from).collect();
+///
+/// let mut restored = Releases::new();
+/// for task in stored {
+///     restored.insert(task.try_into()?)?;
+/// }
+/// assert_eq!(restored, releases);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A command finds its task by key:
 ///
 /// ```
 /// use release_core::{Action, Command, Phase, ReleaseKey, Releases, ReleaseSpec, Stage};
@@ -37,8 +61,8 @@ pub struct Releases {
 struct Tasks {
     /// Boxed, because the map's nodes are half empty when tasks come in the order of their ids.
     by_id: BTreeMap<ReleaseId, Box<ReleaseTask>>,
-    /// The last task of each service; stale once that one is closed.
-    last: BTreeMap<Service, ReleaseId>,
+    /// The unclosed task of each service that has one: nothing that `by_id` does not say, so equality is by content.
+    unclosed: BTreeMap<Service, ReleaseId>,
 }
 
 impl Releases {
@@ -49,19 +73,15 @@ impl Releases {
 
     /// Adds a task. [`Error::ReleaseExists`], [`Error::ServiceBusy`] and [`Error::SameVersion`] refuse it.
     pub fn create(&mut self, spec: ReleaseSpec) -> Result<&ReleaseTask, Error> {
-        if self.get(&spec.key).is_ok() {
-            return Err(Error::ReleaseExists(Box::new(spec.key)));
-        }
-        let namespace = namespace(&spec.key);
-        let unclosed = self.namespaces.get(&namespace).and_then(|tasks| tasks.unclosed(&spec.service));
-        if let Some(task) = unclosed {
-            return Err(Error::ServiceBusy { service: spec.service, by: Box::new(task.key().clone()) });
-        }
-        let task = Box::new(ReleaseTask::new(spec)?);
-        let (id, service) = (task.key().id.clone(), task.spec().service.clone());
-        let tasks = self.namespaces.entry(namespace).or_default();
-        tasks.last.insert(service, id.clone());
-        Ok(tasks.by_id.entry(id).or_insert(task))
+        self.admit(&spec, false)?;
+        Ok(self.put(ReleaseTask::new(spec)?))
+    }
+
+    /// Adds a task as it is, one that was stored for example. [`Error::ReleaseExists`] refuses it, and
+    /// [`Error::ServiceBusy`] unless it is closed.
+    pub fn insert(&mut self, task: ReleaseTask) -> Result<&ReleaseTask, Error> {
+        self.admit(task.spec(), task.phase().is_closed())?;
+        Ok(self.put(task))
     }
 
     /// The task of that key, closed ones too.
@@ -76,6 +96,11 @@ impl Releases {
         of_mesh.flat_map(|(_, tasks)| tasks.by_id.values().map(Box::as_ref))
     }
 
+    /// All tasks, closed ones too, by mesh, namespace and id.
+    pub fn iter(&self) -> impl Iterator<Item = &ReleaseTask> {
+        self.namespaces.values().flat_map(|tasks| tasks.by_id.values().map(Box::as_ref))
+    }
+
     /// Carries out a command on the task of that key: see [`ReleaseTask::command`].
     pub fn command(&mut self, key: &ReleaseKey, command: Command) -> Result<Change, Error> {
         self.get_mut(key).ok_or_else(|| unknown(key))?.command(command)
@@ -84,7 +109,13 @@ impl Releases {
     /// Hands a report to the task of that key: see [`ReleaseTask::report`]. A report for a task that is not there, because
     /// it was removed, changes nothing.
     pub fn report(&mut self, key: &ReleaseKey, report: Report) -> Result<Change, UnexpectedReport> {
-        self.get_mut(key).map_or(Ok(Change::Unchanged), |task| task.report(report))
+        let Some(tasks) = self.namespaces.get_mut(&namespace(key)) else { return Ok(Change::Unchanged) };
+        let Some(task) = tasks.by_id.get_mut(&key.id) else { return Ok(Change::Unchanged) };
+        let change = task.report(report)?;
+        if change == Change::Changed && task.phase().is_closed() {
+            tasks.unclosed.remove(&task.spec().service);
+        }
+        Ok(change)
     }
 
     /// Forgets a closed task and returns it; an unclosed one stays, since its traffic has not been taken over.
@@ -95,26 +126,39 @@ impl Releases {
             return None;
         }
         let task = *tasks.by_id.remove(&key.id)?;
-        let service = &task.spec().service;
-        if tasks.last.get(service) == Some(&key.id) {
-            tasks.last.remove(service);
-        }
         if tasks.by_id.is_empty() {
             self.namespaces.remove(&namespace);
         }
         Some(task)
     }
 
+    /// Whether there is room for a task that is, or is not, closed.
+    fn admit(&self, spec: &ReleaseSpec, closed: bool) -> Result<(), Error> {
+        let Some(tasks) = self.namespaces.get(&namespace(&spec.key)) else { return Ok(()) };
+        if tasks.by_id.contains_key(&spec.key.id) {
+            return Err(Error::ReleaseExists(Box::new(spec.key.clone())));
+        }
+        match tasks.unclosed.get(&spec.service) {
+            Some(id) if !closed => {
+                let by = Box::new(ReleaseKey { id: id.clone(), ..spec.key.clone() });
+                Err(Error::ServiceBusy { service: spec.service.clone(), by })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds what was admitted.
+    fn put(&mut self, task: ReleaseTask) -> &ReleaseTask {
+        let id = task.key().id.clone();
+        let tasks = self.namespaces.entry(namespace(task.key())).or_default();
+        if !task.phase().is_closed() {
+            tasks.unclosed.insert(task.spec().service.clone(), id.clone());
+        }
+        tasks.by_id.entry(id).or_insert_with(|| Box::new(task))
+    }
+
     fn get_mut(&mut self, key: &ReleaseKey) -> Option<&mut ReleaseTask> {
         self.namespaces.get_mut(&namespace(key))?.by_id.get_mut(&key.id).map(Box::as_mut)
-    }
-}
-
-impl Tasks {
-    /// The unclosed task of a service.
-    fn unclosed(&self, service: &Service) -> Option<&ReleaseTask> {
-        let last = self.by_id.get(self.last.get(service)?)?;
-        (!last.phase().is_closed()).then_some(last)
     }
 }
 

@@ -47,6 +47,50 @@ fn what_is_forgotten_leaves_nothing_behind() {
     assert_eq!(releases.report(&spec.key, report.failed("late")), Ok(Change::Unchanged));
 }
 
+/// What was created and closed in another order, or was forgotten since, makes no difference.
+#[test]
+fn equality_is_by_content() {
+    let mut releases = Releases::new();
+    let (first, second) = (spec_of("mesh-1", "a", "cart"), spec_of("mesh-1", "b", "cart"));
+    let mut only_first = Releases::new();
+    for releases in [&mut releases, &mut only_first] {
+        releases.create(first.clone()).unwrap();
+        close(releases, &first.key);
+    }
+    releases.create(second.clone()).unwrap();
+    close(&mut releases, &second.key);
+    assert_ne!(releases, only_first);
+    assert!(releases.remove(&second.key).is_some());
+    assert_eq!(releases, only_first);
+}
+
+#[test]
+fn stored_tasks_are_inserted_as_new_ones_are_created() {
+    let (a, b, c) = (spec_of("mesh-1", "a", "cart"), spec_of("mesh-1", "b", "cart"), spec_of("mesh-2", "c", "cart"));
+    let mut releases = Releases::new();
+    releases.create(a.clone()).unwrap();
+    close(&mut releases, &a.key);
+    releases.create(b.clone()).unwrap();
+    releases.create(c).unwrap();
+    let tasks: Vec<ReleaseTask> = releases.iter().cloned().collect();
+    let ids: Vec<&str> = tasks.iter().map(|task| task.key().id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+
+    let mut restored = Releases::new();
+    for task in tasks.iter().rev() {
+        assert_eq!(restored.insert(task.clone()), Ok(task));
+        let key = Box::new(task.key().clone());
+        assert_eq!(restored.insert(task.clone()), Err(Error::ReleaseExists(key)));
+    }
+    assert_eq!(restored, releases, "a closed task comes beside the unclosed one of its service");
+    let another = ReleaseTask::new(spec_of("mesh-1", "d", "cart")).unwrap();
+    let busy = Error::ServiceBusy { service: b.service, by: Box::new(b.key.clone()) };
+    assert_eq!(restored.insert(another.clone()), Err(busy));
+    assert_eq!(restored, releases);
+    close(&mut restored, &b.key);
+    assert_eq!(restored.insert(another.clone()), Ok(&another), "the service of an inserted task is never free again");
+}
+
 fn close(releases: &mut Releases, key: &ReleaseKey) {
     let _ = releases.command(key, Command::CANCEL).unwrap();
     let mut task = releases.get(key).unwrap().clone();

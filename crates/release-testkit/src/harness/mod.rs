@@ -86,7 +86,13 @@ impl Run {
     fn operate(&mut self, operation: &Operation) -> Result<String, String> {
         match operation {
             Operation::Create(spec) => {
+                let mut inserted = self.releases.clone();
+                let insert = ReleaseTask::new(spec.clone()).and_then(|task| inserted.insert(task).map(drop));
                 let real = self.releases.create(spec.clone()).map(drop);
+                if spec.original != spec.grayscale {
+                    same("result of an insert", &insert, &real)?;
+                }
+                same("releases after an insert", &inserted, &self.releases)?;
                 self.summary.refused += usize::from(real.is_err());
                 same("result", &real, &self.model.create(spec.clone()))
             }
@@ -114,7 +120,13 @@ impl Run {
                 same("removed", &real.is_some(), &self.model.remove(key))
             }
             Operation::Crash => {
-                self.tasks().try_for_each(|task| reload(task).map(drop))?;
+                let tasks: Vec<ReleaseTask> = self.releases.iter().map(reload).collect::<Result<_, _>>()?;
+                let mut restored = Releases::new();
+                for task in tasks.into_iter().rev() {
+                    let _ = restored.insert(task).map_err(|error| error.to_string())?;
+                }
+                same("releases after storing and loading them", &restored, &self.releases)?;
+                self.releases = restored;
                 Ok("every task is the same".to_owned())
             }
             Operation::Command(key, command) => self.input(key, command.clone().into()),
@@ -178,18 +190,14 @@ impl Run {
 
     /// Whether the two are in the same state.
     fn compare(&mut self) -> Result<(), String> {
-        same("number of tasks", &self.tasks().count(), &self.model.records().len())?;
+        let tasks: Vec<ReleaseKey> = self.releases.iter().map(|task| task.key().clone()).collect();
+        same("tasks", &tasks, &self.model.keys())?;
         for record in self.model.records() {
             let task = self.releases.get(&record.spec.key).map_err(|error| error.to_string())?;
             compare::compare(task, record)?;
             self.summary.phases.insert(record.phase);
         }
         Ok(())
-    }
-
-    fn tasks(&self) -> impl Iterator<Item = &ReleaseTask> {
-        let meshes: BTreeSet<_> = self.model.records().iter().map(|record| &record.spec.key.mesh).collect();
-        meshes.into_iter().flat_map(|mesh| self.releases.list(mesh))
     }
 }
 

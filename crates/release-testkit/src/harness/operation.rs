@@ -29,7 +29,7 @@ pub enum Operation {
     Plan(ReleaseKey, Action, Mode),
     /// Forget a closed task.
     Remove(ReleaseKey),
-    /// Store all tasks, and load them again.
+    /// Store all tasks, and put them together again.
     Crash,
 }
 

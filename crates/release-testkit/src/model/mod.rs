@@ -49,8 +49,14 @@ impl Model {
 
     /// The keys of a mesh, sorted.
     pub fn list(&self, mesh: &MeshId) -> Vec<ReleaseKey> {
-        let mut keys: Vec<ReleaseKey> = self.records.iter().map(|record| record.spec.key.clone()).collect();
+        let mut keys = self.keys();
         keys.retain(|key| key.mesh == *mesh);
+        keys
+    }
+
+    /// The keys of all tasks, sorted.
+    pub fn keys(&self) -> Vec<ReleaseKey> {
+        let mut keys: Vec<ReleaseKey> = self.records.iter().map(|record| record.spec.key.clone()).collect();
         keys.sort();
         keys
     }
