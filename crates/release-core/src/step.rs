@@ -52,7 +52,8 @@ pub struct NumberedRouting {
 /// What must be done next, as data.
 ///
 /// Whoever drives the task performs it and answers with a [`Report`]. Steps are idempotent by contract: after a crash the
-/// same step is asked for again.
+/// same step is asked for again. A mesh does nothing for a step of an older generation than the newest it has seen, or of
+/// a release that is closed: it is asked by one who does not know what happened since.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]

@@ -161,7 +161,11 @@ impl Data {
         if reported > current {
             return Err(UnexpectedReport::FutureGeneration { reported, current });
         }
-        let asked = if reported < current { !matches!(step, StepKind::Retire(_)) } else { asked_before(phase, step) };
+        let asked = if reported < current {
+            reported > Generation::ZERO && !matches!(step, StepKind::Retire(_))
+        } else {
+            asked_before(phase, step)
+        };
         if asked { Ok(Change::Unchanged) } else { Err(UnexpectedReport::NeverAsked { step, generation: reported }) }
     }
 }

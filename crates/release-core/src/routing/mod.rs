@@ -22,10 +22,11 @@ use core::fmt;
 /// The most rules a content policy has, and the most conditions a rule has. Ours: a bound on what one task costs.
 pub const MAX_RULES: usize = 32;
 
-/// Which version serves which request, in normal form: equal routings are written the same way.
+/// Which version serves which request, in normal form: routings are equal if, and only if, they are written the same way.
 ///
 /// `weighted(0)` and `weighted(100)` *are* the exclusive routings, a content policy without rules *is* exclusive to the
-/// original, and rules and conditions are kept sorted and without repetition.
+/// original, and rules and conditions are kept sorted and without repetition. Beyond that no meaning is compared: two
+/// regular expressions that match the same values, or a rule that another one includes, make different routings.
 ///
 /// ```
 /// use release_core::{Percent, Routing, Version};

@@ -11,13 +11,16 @@ use alloc::boxed::Box;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Command {
-    /// Set the routing. Only while the task is running.
+    /// Set the routing. Only while the task is running. The user decides: whether the versions that get requests are ready
+    /// is asked by closing alone, and nothing is retired.
     SetRouting(Routing),
-    /// Give one version all traffic, without finishing the task. Only while it is running.
+    /// Give one version all traffic, without finishing the task: the same as [`SetRouting`](Self::SetRouting) with its
+    /// exclusive routing. Only while the task is running.
     TakeOver(Version),
     /// Finish the task.
     Delete(Action, Mode),
-    /// Stop finishing the task and go back to the routing that was wanted last. Until the loser is being retired.
+    /// Stop finishing the task and go back to the routing that was wanted last, without asking whether the versions that it
+    /// gives requests are still ready. Until the loser is being retired.
     Reopen,
 }
 

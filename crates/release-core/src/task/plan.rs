@@ -55,9 +55,10 @@ impl ReleaseTask {
         let _ = task.command(Command::Delete(action, mode))?;
         let (witnesses, evidence) = (Witnesses::one("preview"), Note::new("preview"));
         let mut steps = Vec::new();
-        while let Some(step) = task.next_step() {
+        // One more than law 11 allows, which then sees it: a plan that ends early beats one that never ends.
+        for _ in 0..5 {
+            let Some(step) = task.next_step() else { break };
             if task.report(step.succeeded(witnesses.clone(), evidence.clone())).is_err() {
-                // A task answers to its own steps; should it not, a plan that ends early beats one that never ends.
                 debug_assert!(false, "a task refused the answer to its own step");
                 break;
             }

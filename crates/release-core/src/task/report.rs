@@ -2,7 +2,7 @@
 
 use super::{Change, ReleaseTask, State};
 use crate::law;
-use crate::{Action, Report, Routing, StepKind, UnexpectedReport, Version};
+use crate::{Action, Generation, Report, Routing, StepKind, UnexpectedReport, Version};
 
 /// What a report is to the task at this moment.
 enum Standing {
@@ -33,6 +33,8 @@ impl ReleaseTask {
         }
         let asked = if reported == current {
             self.asked_before(step)
+        } else if reported == Generation::ZERO {
+            false // The mesh as it was found: nothing was asked for then.
         } else {
             // Once a version is being retired the generation stays: no older one ever asked for that.
             !matches!(step, StepKind::Retire(_))
@@ -76,13 +78,16 @@ impl ReleaseTask {
             self.reachable = self.confirmed.routing.owners();
         }
         self.failure = None;
-        // Each arm writes its state in place: a decision is so short that carrying a state through a variable shows.
+        // Each arm writes its state in place, over what only fills the gap until then: a decision is so short that carrying a
+        // state through a variable shows.
         match (core::mem::replace(&mut self.state, State::Running), report) {
             (State::Deploying, _) => {
                 // A generation of its own: an `end` asks anew whether the grayscale version is ready, and this answer,
                 // repeated, must not count for that one.
                 self.wanted.generation = self.wanted.generation.next();
+                self.state = State::Running;
             }
+            (State::Running, _) => self.state = State::Running,
             (State::Preparing { action, resume }, _) => {
                 self.want(Routing::exclusive(action.survivor()));
                 self.state = State::Routing { action, resume };
@@ -96,7 +101,10 @@ impl ReleaseTask {
             (State::Retiring { action, confirmed_by, drained }, _) => {
                 self.state = State::Closed { action, confirmed_by, drained };
             }
-            (state, _) => self.state = state,
+            (state @ (State::Routing { .. } | State::Draining { .. } | State::Closed { .. }), report) => {
+                debug_assert!(false, "{report:?} does not answer the step that is due");
+                self.state = state;
+            }
         }
         Change::Changed
     }

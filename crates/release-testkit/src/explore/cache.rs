@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use release_core::law::{Input, Outcome, check_future, check_task};
-use release_core::{Action, Change, Command, Generation, Mode, ReleaseTask, Report, Step, Version, Witnesses};
+use release_core::{Change, Command, Generation, ReleaseTask, Report, Step, Witnesses};
 
 use crate::mesh::{Direct, Tasks, Violation};
 
@@ -81,9 +81,8 @@ impl Cache {
         if let Some(known) = &self.known(task).becomes {
             return Ok(known.clone());
         }
-        let deletes = [Action::Cancel, Action::End].map(|action| Command::Delete(action, Mode::Perform));
-        let commands = deletes.into_iter().chain([Command::Reopen, Command::TakeOver(Version::Original)]);
-        let commands: Vec<Input> = commands.map(Input::Command).collect();
+        // Every other command is refused, changes nothing or begins a new generation.
+        let commands = [Input::from(Command::CANCEL), Input::from(Command::END)];
         let mut all = vec![task.clone()];
         let mut next = 0;
         while let Some(at) = all.get(next).cloned() {

@@ -134,6 +134,9 @@ impl Record {
         if reported > current {
             return Err(UnexpectedReport::FutureGeneration { reported, current });
         }
+        if reported == Generation::ZERO {
+            return never_asked;
+        }
         if reported < current {
             // Retiring is the last thing a task asks for, and it gets no new generation after that.
             return if matches!(step, StepKind::Retire(_)) { never_asked } else { Ok(Change::Unchanged) };
