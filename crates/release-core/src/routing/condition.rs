@@ -142,13 +142,14 @@ impl Matcher {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum OperatingSystem {
-    /// iOS and iPadOS.
+    /// iOS and iPadOS. Safari on an iPad says that it is a Macintosh, unless it is asked for the mobile site: it counts as
+    /// macOS then, and nothing else in the header tells.
     Ios,
     /// Android.
     Android,
     /// Windows.
     Windows,
-    /// macOS.
+    /// macOS, and what calls itself so: see [`Ios`](Self::Ios).
     MacOs,
 }
 
@@ -169,7 +170,8 @@ impl OperatingSystem {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Browser {
-    /// Chrome itself, not the browsers that call themselves Chrome as well (Edge, Opera).
+    /// Chrome itself, not the browsers that call themselves Chrome as well (Edge, Opera, Samsung Internet, Yandex,
+    /// and Vivaldi where it gives its name). One that nothing tells from Chrome counts as Chrome.
     Chrome,
     /// Internet Explorer.
     InternetExplorer,
@@ -179,7 +181,10 @@ impl Browser {
     /// How it is told from the `User-Agent`.
     pub fn user_agent(self) -> UserAgent {
         match self {
-            Self::Chrome => UserAgent { any_of: &["Chrome/", "CriOS/"], none_of: &["Edg", "OPR/"] },
+            Self::Chrome => UserAgent {
+                any_of: &["Chrome/", "CriOS/"],
+                none_of: &["Edg", "OPR/", "SamsungBrowser/", "YaBrowser/", "Vivaldi/"],
+            },
             Self::InternetExplorer => UserAgent { any_of: &["MSIE ", "Trident/"], none_of: &[] },
         }
     }

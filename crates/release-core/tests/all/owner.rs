@@ -85,6 +85,13 @@ fn user_agents_are_told_apart() {
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/130.0 Safari/537.36 Edg/130.0", "windows", ""),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/130.0 OPR/115.0", "macos", ""),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1", "macos", ""),
+        (
+            "Mozilla/5.0 (Linux; Android 15; SM-S921B) SamsungBrowser/27.0 Chrome/125.0 Mobile Safari/537.36",
+            "android",
+            "",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/128.0 YaBrowser/24.10 Safari/537.36", "windows", ""),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/130.0 Safari/537.36 Vivaldi/7.0", "windows", ""),
         ("Mozilla/5.0 (Windows NT 6.1; Trident/7.0; rv:11.0) like Gecko", "windows", "internetExplorer"),
         ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1)", "windows", "internetExplorer"),
         ("Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1) iPhone", "windows", ""),
