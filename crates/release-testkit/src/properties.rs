@@ -79,9 +79,7 @@ pub fn parse_names_and_routings(bytes: &[u8]) -> Result<(), String> {
     name::<Pattern>(text)?;
     key(text)?;
     if let Ok(pattern) = text.parse::<Pattern>() {
-        for value in ["", "beta", "1", text] {
-            pattern.matches(value);
-        }
+        pattern_matches_as_a_whole(&pattern, text)?;
     }
     if let Ok(routing) = serde_json::from_str::<Routing>(text) {
         routing_is_normal(&routing)?;
@@ -105,6 +103,20 @@ where
         }
         Err(error) => printable(&error),
     }
+}
+
+/// A pattern in a group matches the same; one of nothing but letters and digits matches itself alone.
+fn pattern_matches_as_a_whole(pattern: &Pattern, text: &str) -> Result<(), String> {
+    let grouped = format!("({pattern})").parse::<Pattern>();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    for value in ["", "beta", "1", text, &format!("{text}\n"), &format!("{text}{text}")] {
+        let matches = pattern.matches(value);
+        holds(!plain || matches == (value == text), || format!("{pattern} matches {value:?}: {matches}"))?;
+        if let Ok(grouped) = &grouped {
+            holds(grouped.matches(value) == matches, || format!("{grouped} and {pattern} differ on {value:?}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn key(text: &str) -> Result<(), String> {

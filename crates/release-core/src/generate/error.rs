@@ -3,8 +3,9 @@
 use super::valid;
 use crate::law::Broken;
 use crate::{
-    Action, Browser, CookieName, HeaderName, Literal, MeshId, Namespace, OperatingSystem, ParseError, Percent,
-    QueryName, ReleaseId, Service, StoredError, UserAgent, VersionLabel,
+    Action, Browser, Condition, CookieName, HeaderName, Literal, MAX_RULES, MeshId, Namespace, OperatingSystem,
+    ParseError, Pattern, Percent, QueryName, ReleaseId, ReleaseName, Routing, Rule, Service, StoredError, UserAgent,
+    VersionLabel,
 };
 use alloc::format;
 use alloc::string::String;
@@ -14,7 +15,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 impl<'a> Arbitrary<'a> for ParseError {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let value = format!("{}\n", u.arbitrary::<String>()?);
-        let refused = match u.int_in_range(0..=10)? {
+        let refused = match u.int_in_range(0..=14)? {
             0 => value.parse::<Action>().err(),
             1 => value.parse::<MeshId>().err(),
             2 => value.parse::<Namespace>().err(),
@@ -25,6 +26,13 @@ impl<'a> Arbitrary<'a> for ParseError {
             7 => value.parse::<CookieName>().err(),
             8 => value.parse::<QueryName>().err(),
             9 => value.parse::<Literal>().err(),
+            10 => value.parse::<ReleaseName>().err(),
+            11 => value.parse::<Pattern>().err(),
+            12 => Rule::new([]).err(),
+            13 => {
+                let system = Rule::new([Condition::OperatingSystem(u.arbitrary()?)]);
+                Routing::content(core::iter::repeat_n(valid(system)?, MAX_RULES + 1)).err()
+            }
             _ => Percent::new(u.int_in_range(101..=u64::MAX)?).err(),
         };
         valid(refused.ok_or(()))

@@ -1,10 +1,10 @@
 //! The whole transition table: each phase × each input → what comes of it.
 
-use crate::stage::{STAGES, closing, deploying, every_phase, running, taken_over, twenty};
+use crate::stage::{STAGES, closing, deploying, every_phase, running, succeed, taken_over, twenty};
 use release_core::law::{Input, Outcome};
 use release_core::{
-    Action, Change, Command, ErrorKind, Generation, Mode, Note, Percent, Phase, ReleaseTask, Report, Routing, StepKind,
-    UnexpectedReport, Version, Witnesses,
+    Action, Change, Command, ErrorKind, Generation, Mode, Note, Percent, Phase, ReleaseTask, Report, Routing, Stage,
+    StepKind, UnexpectedReport, Version, Witnesses,
 };
 use std::fmt::Write as _;
 
@@ -14,19 +14,20 @@ const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/");
 /// What the crate's documentation shows: the inputs that matter to a reader.
 #[test]
 fn the_documented_table_is_the_real_one() {
-    let mut inputs = commands();
-    inputs.retain(|(name, _)| !name.contains("require"));
+    let inputs = commands();
     let mut table = String::from("| phase | next step |");
     for (name, _) in &inputs {
         write!(table, " {name} |").unwrap();
     }
     table.push_str(" the step succeeds | it fails |\n|---|---|");
     table.push_str(&"---|".repeat(inputs.len() + 2));
-    for task in every_phase() {
-        let task = unconfirmed(&task);
+    let mut rows: Vec<_> = every_phase().iter().map(|task| (task.phase().to_string(), unconfirmed(task))).collect();
+    let never_deployed = never_deployed(Stage::Preparing);
+    rows.insert(3, (format!("{}, never deployed", never_deployed.phase()), never_deployed));
+    for (name, task) in rows {
         let due = task.next_step();
         let step = due.as_ref().map_or("none".to_owned(), |step| step.kind().to_string());
-        write!(table, "\n| {} | {step} |", task.phase()).unwrap();
+        write!(table, "\n| {name} | {step} |").unwrap();
         for (_, command) in &inputs {
             write!(table, " {} |", outcome(&task, &command.clone().into())).unwrap();
         }
@@ -105,12 +106,26 @@ fn situations() -> Vec<(String, ReleaseTask)> {
         situations.push((format!("running, all to {version} confirmed"), taken_over(version)));
     }
     situations.extend(every_phase().into_iter().skip(2).map(named));
+    for stage in STAGES {
+        let task = never_deployed(stage);
+        situations.push((format!("{}, never deployed", task.phase()), task));
+    }
     for stage in &STAGES[..3] {
         let mut task = closing(Action::End, *stage);
         let _ = task.command(Command::CANCEL).unwrap();
         situations.push((format!("{}, over an end that was {stage}", task.phase()), task));
     }
     situations
+}
+
+/// A cancel while deploying, that far.
+fn never_deployed(stage: Stage) -> ReleaseTask {
+    let mut task = deploying();
+    let _ = task.command(Command::CANCEL).unwrap();
+    while task.phase() != Phase::Closing(Action::Cancel, stage) {
+        succeed(&mut task);
+    }
+    task
 }
 
 /// A running task whose routing is still to be confirmed; other tasks as they are.
