@@ -50,7 +50,9 @@
 //!
 //! # Features
 //!
-//! - `serde` (on by default): every public data type can be stored and sent.
+//! - `serde` (on by default): what is stored or sent can be written and read: tasks, their names, routings, steps, reports,
+//!   commands and plans. A [`Proof`] and a [`Failure`] can only be written; errors, [`Releases`] (store its tasks) and
+//!   what is no more than a view ([`RoutingKind`], [`UserAgent`]) neither.
 //! - `proptest`, `arbitrary`: generators of every public data type, for property tests and fuzzers; these need std.
 #![no_std]
 
