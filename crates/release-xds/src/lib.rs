@@ -6,6 +6,54 @@
 //! - [`service`]: what a service wants served
 //! - [`envoy`]: the same in Envoy's words
 //! - [`hook`]: what stops the workloads of a version that was retired
+//!
+//! # What an Envoy is started with
+//!
+//! ```yaml
+//! node: {id: envoy-1, cluster: shop}   # the id is its alone: two Envoys of one id block every takeover
+//! dynamic_resources:
+//!   ads_config: &control-plane
+//!     api_type: GRPC                   # state of the world; DELTA_GRPC is not served
+//!     transport_api_version: V3
+//!     grpc_services: [{envoy_grpc: {cluster_name: control-plane}}]
+//!   cds_config: {resource_api_version: V3, ads: {}}
+//! cluster_manager:
+//!   load_stats_config: *control-plane  # optional: shows what is in progress while a version drains
+//! static_resources:
+//!   listeners:
+//!   - name: http
+//!     address: {socket_address: {address: 0.0.0.0, port_value: 10000}}
+//!     filter_chains:
+//!     - filters:
+//!       - name: http
+//!         typed_config:
+//!           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+//!           stat_prefix: http
+//!           rds:
+//!             route_config_name: mesh-1/shop  # the services of mesh-1, of mesh-1/shop, or mesh-1/shop/cart alone
+//!             config_source: {resource_api_version: V3, ads: {}}
+//!           http_filters:
+//!           - name: router
+//!             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+//!   clusters:
+//!   - name: control-plane
+//!     type: STRICT_DNS
+//!     connect_timeout: 1s
+//!     typed_extension_protocol_options:
+//!       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+//!         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+//!         explicit_http_config: {http2_protocol_options: {}}
+//!     load_assignment:
+//!       cluster_name: control-plane
+//!       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: release-server, port_value: 18000}}}}]}]
+//! ```
+//!
+//! A route configuration whose name no service is under never arrives: requests get a 404. Only routes from here are
+//! tracked: an Envoy that reaches a version by a static route, or a client that goes to its address, is not waited for.
+//!
+//! Every request is ended after the service's `max-stream-seconds`, and a takeover waits that long before it retires the
+//! version that lost. For long streams (gRPC, WebSocket) set it to the longest that one may take, and have clients open
+//! them anew; a takeover then lasts longer than a caller wants to wait.
 
 pub mod control;
 pub mod envoy;

@@ -43,6 +43,11 @@ pub struct Settings {
     /// Envoy 1.40: up to 30 ms with starved workers. 250 ms.
     pub grace: Duration,
     /// How long a node that is cut off keeps the cluster of a version that lost, after it was last told to; `None`: for ever.
+    ///
+    /// It counts for a node whose stream has ended, and not for one that was cut off before the takeover, or since before
+    /// the last restart of the control plane: those were not told, as far as is known. What remains is a process that was
+    /// stopped or wedged, whose connection has ended: the timer that drops the cluster does not run in it, so what waits
+    /// there can go to the version that lost when it goes on.
     pub fence: Option<Duration>,
 }
 
