@@ -19,7 +19,7 @@ use crate::{envoy, workspace};
 pub(crate) struct Options {
     /// The crate to measure, where `core` stands for `release-core`; or `takeover` for takeovers of real Envoys
     suite: String,
-    /// More arguments for criterion, such as a filter or `--quick`
+    /// More arguments for the benchmarks: for criterion, such as a filter or `--quick`; for `server`, the parts to run
     #[arg(last = true)]
     more: Vec<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     ensure!(timed.is_empty() || !measured.is_empty(), "the benchmarks of {name} measured nothing");
     print!("{}", tables(&measured));
     for bench in plain {
-        cmd!(sh, "cargo bench -p {name} --all-features --bench {bench}").run()?;
+        cmd!(sh, "cargo bench -p {name} --all-features --bench {bench} -- {more...}").run()?;
     }
     Ok(())
 }

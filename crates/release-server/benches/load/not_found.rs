@@ -9,7 +9,8 @@ use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use release_server::serve::Limits;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub(crate) async fn run() -> Result<()> {
     let servers = [
         ("hyper, hello", hello, 200),
         ("404, default log", Process::server(first.path(), "info")?, 404),
-        ("404, --log warn", Process::server(second.path(), "warn")?, 404),
+        ("404, --log debug", Process::server(second.path(), "debug")?, 404),
     ];
     let path = "/v2/meshes/mesh-1/namespaces/shop/releases/none?action=cancel";
     let request = request("DELETE", path, "");
@@ -118,7 +119,11 @@ pub(crate) fn hello() -> Result<()> {
             let service = service_fn(async |_: Request<hyper::body::Incoming>| {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
             });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            let mut builder = http1::Builder::new();
+            let limits = Limits::default();
+            builder.timer(TokioTimer::new()).header_read_timeout(limits.read_time);
+            builder.writev(false).max_buf_size(limits.header_bytes);
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
         }
     })
 }
