@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     Binary,
 }
 
-/// A server process. Dropping it kills it, and so does the end of this process, after a while.
+/// A server process. Dropping it kills it, and so does the end of this process, whatever ends it.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -38,11 +38,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a server, and returns as soon as it says that it can answer.
     pub(crate) async fn start(kind: Kind, data: &Path, mesh: SocketAddr) -> Result<Self> {
-        let mut command = match kind {
-            Kind::Outliving => Command::new(std::env::current_exe()?),
-            Kind::Binary => Command::new(binary()?),
+        let program = match kind {
+            Kind::Outliving => std::env::current_exe()?,
+            Kind::Binary => binary()?,
         };
-        command.env_clear().arg("serve");
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program).env_clear().arg("serve");
         match kind {
             Kind::Outliving => command.arg(data).arg(mesh.to_string()),
             Kind::Binary => command

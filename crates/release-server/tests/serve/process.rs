@@ -22,7 +22,9 @@ pub(crate) struct Process {
 
 /// The command `serve` with nothing in its environment that a test did not put there, and a mesh that works at once.
 pub(crate) fn serve<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_release-server"));
+    // Whatever becomes of the tests, they leave no process behind.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_release-server")]);
     command.env_clear().env("RELEASE_SIMULATED_LAG", "0").arg("serve").args(arguments);
     command
 }
