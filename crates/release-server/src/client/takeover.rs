@@ -30,18 +30,27 @@ pub(super) async fn run(arguments: &OneRelease, action: Action) -> Result<String
         Err(failure) => Err(failure),
     };
     let (answer, table): (_, fn(&ReleaseDocument) -> String) = match answered {
-        Ok(_) => match get(&server, &key).await {
-            Ok(answer) => (answer, show::closed),
+        Ok(_) => match unless_interrupted(get(&server, &key)).await {
+            Some(Ok(answer)) => (answer, show::closed),
             // It is done, whatever became of the question how.
-            Err(_) => return Ok(format!("{key}: the {action} is done\n")),
+            _ => return Ok(format!("{key}: the {action} is done\n")),
         },
         Err(failure) => {
             // Whoever repeats the command to wait again comes too late when it is done meanwhile, and has what they wanted.
             let table = if failure.exit == Exit::NotFound { show::closed_already } else { show::closed };
-            (unless_decided(&server, &key, action, failure).await?, table)
+            let decided = unless_interrupted(unless_decided(&server, &key, action, failure.clone())).await;
+            (decided.unwrap_or(Err(failure))?, table)
         }
     };
     printed(arguments.output.format, &answer, table)
+}
+
+/// What is answered, or nothing when Ctrl-C is pressed (again): the signal does not end this program by itself any longer.
+async fn unless_interrupted<T>(answer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        answer = answer => Some(answer),
+        _ = tokio::signal::ctrl_c() => None,
+    }
 }
 
 async fn get(server: &Server, key: &ReleaseKey) -> Result<Answer, Failure> {

@@ -4,8 +4,9 @@ use crate::programs::{Done, STUCK, Server, client, done, stable};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 fn message(Done { code, out, err }: Done, url: &str) -> String {
     assert_eq!(out, "", "{err}");
@@ -131,10 +132,41 @@ fn an_interrupt_tells_that_it_goes_on() {
     command.args(["cancel", &id]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     server.until(&id, |release| release["status"]["phase"] == "closing");
-    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
-    assert!(sent.success());
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("the cancel is decided and goes on"), "{said}");
+}
+
+/// The first one has the client ask what is known. Of a server that is silent, the second one does not wait for it.
+#[test]
+fn a_second_interrupt_ends_the_client() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut child = client(&url).args(["cancel", "1", "--timeout", "3600"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut silent = Vec::new();
+    for method in ["DELETE", "GET"] {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = [0; 10];
+        stream.read_exact(&mut asked).unwrap();
+        assert!(asked.starts_with(method.as_bytes()), "{asked:?}");
+        // Kept: a connection that is closed would be an answer.
+        silent.push(stream);
+        interrupt(&child);
+    }
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_mins(1) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("interrupted: the server may go on with the cancel"), "{said}");
+}
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    assert!(sent.success());
 }
