@@ -42,6 +42,17 @@ mod tests {
         super::Cli::command().debug_assert();
     }
 
+    #[test]
+    fn the_readme_starts_a_server_as_it_can_be_started() {
+        use clap::Parser as _;
+        let readme = include_str!("../../../README.md");
+        let lines: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("release-server serve ")).collect();
+        assert!(!lines.is_empty());
+        for line in lines {
+            super::Cli::try_parse_from(["release-server", "serve"].into_iter().chain(line.split(' '))).unwrap();
+        }
+    }
+
     /// Whoever knows a flag knows its variable.
     #[test]
     fn every_flag_of_serve_is_the_variable_of_that_name() {

@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, help_heading = "Mesh", env = "RELEASE_XDS_LISTEN", value_name = "ADDR")]
     xds_listen: Option<SocketAddr>,
 
-    /// The services and where their versions run, for --mesh envoy; read again whenever it changes
+    /// The services and where their versions run, for --mesh envoy; read again whenever it changes. Its format is in the documentation of the module `services` of release-xds
     #[arg(long, help_heading = "Mesh", env = "RELEASE_SERVICES", value_name = "FILE")]
     services: Option<PathBuf>,
 
