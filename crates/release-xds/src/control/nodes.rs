@@ -1,6 +1,6 @@
 //! What nodes say.
 
-use super::catalogue::Content;
+use super::catalogue::{Content, covers};
 use super::holds::Holds;
 use super::stream::{Answer, Names, Stream, Subscription};
 use super::{Control, Moment, Node, redact};
@@ -135,6 +135,14 @@ impl Control {
         let (first, names) = stream.subscribe(request);
         if kind == Kind::Route {
             let names: BTreeSet<String> = names.named().cloned().collect();
+            let strange = |name: &&String| first && !self.services.keys().any(|service| covers(name, service));
+            for route in names.iter().filter(strange) {
+                tracing::warn!(
+                    node = stream.node,
+                    ?route,
+                    "a node asks for routes that no service is under: it gets none"
+                );
+            }
             if first && fresh {
                 // It has no routes at all.
                 stream.holds.anything = false;
