@@ -2,8 +2,9 @@
 
 use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Another store that fails when told. Clones are the same store.
 ///
@@ -19,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct FlakyStore<S> {
     store: Arc<S>,
-    mood: Arc<Mutex<Mood>>,
+    mood: watch::Sender<Mood>,
 }
 
 /// What a [`FlakyStore`] does.
@@ -36,26 +37,38 @@ pub enum Mood {
     Mute,
     /// Writes happen, and the answer takes a second, by tokio's clock.
     Slow,
-    /// Nothing happens, and no answer comes.
+    /// Nothing happens, and no answer comes until it is to behave in another way: then what hangs fails.
     Hangs,
+    /// Reads work. Writes have no answer until it is to behave in another way, and happen then.
+    Late,
+    /// No record can be read: they are [damaged](StoreError::Damaged). The rest works.
+    Damaged,
 }
 
 impl<S> FlakyStore<S> {
     /// Does what `store` does, for now.
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store), mood: Arc::default() }
+        Self { store: Arc::new(store), mood: watch::Sender::default() }
     }
 
     /// Behaves in this way from now on.
     pub fn be(&self, mood: Mood) {
-        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+        self.mood.send_replace(mood);
     }
 
     async fn fails_if(&self, moods: &[Mood]) -> Result<(), StoreError> {
         if self.mood() == Mood::Hangs {
-            std::future::pending::<()>().await;
+            self.another_than(Mood::Hangs).await;
+            return Err(StoreError::Failed("out of order".into()));
         }
         if moods.contains(&self.mood()) { Err(StoreError::Failed("out of order".into())) } else { Ok(()) }
+    }
+
+    /// Before a write.
+    async fn writing(&self) -> Result<(), StoreError> {
+        self.fails_if(&[Mood::Full, Mood::Down]).await?;
+        self.another_than(Mood::Late).await;
+        Ok(())
     }
 
     /// After a write, before its answer.
@@ -67,19 +80,24 @@ impl<S> FlakyStore<S> {
     }
 
     fn mood(&self) -> Mood {
-        *self.mood.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.mood.borrow()
+    }
+
+    async fn another_than(&self, mood: Mood) {
+        // It fails when the store is gone: there is nobody then to wait.
+        let _ = self.mood.subscribe().wait_for(|now| *now != mood).await;
     }
 }
 
 impl<S> Clone for FlakyStore<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), mood: Arc::clone(&self.mood) }
+        Self { store: Arc::clone(&self.store), mood: self.mood.clone() }
     }
 }
 
 impl<S: Store> Store for FlakyStore<S> {
     async fn create(&self, record: Record) -> Result<Revision, CreateError> {
-        self.fails_if(&[Mood::Full, Mood::Down]).await?;
+        self.writing().await?;
         let answer = self.store.create(record).await;
         self.written().await?;
         answer
@@ -87,24 +105,36 @@ impl<S: Store> Store for FlakyStore<S> {
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
         self.fails_if(&[Mood::Down]).await?;
+        if self.mood() == Mood::Damaged {
+            return Err(StoreError::Damaged { key: key.to_string(), reason: "not a record".into() });
+        }
         self.store.load(key).await
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
-        self.fails_if(&[Mood::Full, Mood::Down]).await?;
+        self.writing().await?;
         let answer = self.store.replace(record, expected).await;
         self.written().await?;
         answer
     }
 
     async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
-        self.fails_if(&[Mood::Full, Mood::Down]).await?;
-        self.store.remove(key, expected).await
+        self.writing().await?;
+        let answer = self.store.remove(key, expected).await;
+        self.written().await?;
+        answer
     }
 
     async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
         self.fails_if(&[Mood::Down]).await?;
-        self.store.list(mesh).await
+        let found = self.store.list(mesh).await?;
+        match found.first() {
+            Some(first) if self.mood() == Mood::Damaged => {
+                let key = first.record.task.key().to_string();
+                Err(StoreError::Damaged { key, reason: "not a record".into() })
+            }
+            _ => Ok(found),
+        }
     }
 
     async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {

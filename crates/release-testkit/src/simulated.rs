@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A simulated mesh for any number of releases: nothing is routed, everything is checked.
 ///
@@ -39,6 +40,8 @@ struct State {
     releases: BTreeMap<ReleaseKey, Mesh>,
     /// The newest steps that were asked for.
     asked: VecDeque<(ReleaseKey, Step)>,
+    /// The newest step of each release, and when it was first asked for.
+    begun: BTreeMap<ReleaseKey, (Step, Instant)>,
     violation: Option<Violation>,
 }
 
@@ -68,7 +71,7 @@ impl SimulatedMesh {
         Self { proxies, lag: Duration::ZERO, shared: Arc::new(shared) }
     }
 
-    /// The same mesh, in which each step takes that long. By tokio's clock.
+    /// The same mesh, in which each step takes that long, from when it was first asked for. By tokio's clock.
     #[must_use]
     pub fn with_lag(self, lag: Duration) -> Self {
         Self { lag, ..self }
@@ -102,6 +105,17 @@ impl SimulatedMesh {
         asked.push_back((spec.key.clone(), step.clone()));
     }
 
+    /// When a step was first asked for: one that was dropped and is asked for again goes on in the mesh meanwhile.
+    fn begun(&self, spec: &ReleaseSpec, step: &Step) -> Instant {
+        let mut state = self.state();
+        let now = (step.clone(), Instant::now());
+        let begun = state.begun.entry(spec.key.clone()).or_insert_with(|| now.clone());
+        if begun.0 != *step {
+            *begun = now;
+        }
+        begun.1
+    }
+
     /// Performs a step as far as it goes at once.
     fn try_perform(&self, spec: &ReleaseSpec, step: &Step) -> Option<Report> {
         let mut state = self.state();
@@ -129,7 +143,7 @@ impl release_engine::Mesh for SimulatedMesh {
         let mut script = self.shared.script.subscribe();
         // The clock of tokio is one of milliseconds: no lag at all is meant to be none.
         if !self.lag.is_zero() {
-            tokio::time::sleep(self.lag).await;
+            tokio::time::sleep_until(self.begun(spec, step) + self.lag).await;
         }
         loop {
             let behave = Arc::clone(&script.borrow_and_update());
