@@ -2,6 +2,7 @@
 
 use crate::Settings;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Growing pauses with jitter, so that tasks which failed together don't try again together.
 pub(crate) struct Backoff {
@@ -26,6 +27,12 @@ impl Backoff {
     pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
+}
+
+/// The moment that long after another; one that never comes, if there is none.
+pub(crate) fn after(moment: Instant, pause: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_hours(30 * 365 * 24);
+    moment.checked_add(pause).unwrap_or_else(|| moment + YEARS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Drives one task until there is nothing to do for it.
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, after};
 use crate::inner::Inner;
 use crate::registry::Newest;
 use crate::{Event, Mesh, ReplaceError, Store, StoreError, Stored};
@@ -11,10 +11,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// Drives a task, whatever panics on the way.
+pub(crate) async fn run<S: Store, M: Mesh>(
+    inner: Arc<Inner<S, M>>,
+    key: ReleaseKey,
+    newest: Newest,
+    nudged: Arc<Notify>,
+) {
+    let mut backoff = Backoff::new(&inner.settings);
+    while let Err(panic) = caught(drive(&inner, &key, newest.clone(), &nudged)).await {
+        tracing::error!(release = %key, %panic, "a driver panicked and is started anew after a pause");
+        tokio::select! { () = inner.shutdown.cancelled() => return, () = sleep(backoff.pause()) => {} }
+    }
+}
 
 /// Takes the steps of a task, one after the other, until there is none to take or the engine is shut down.
-pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: ReleaseKey, mut newest: Newest) {
+async fn drive<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey, mut newest: Newest, nudged: &Notify) {
     let shutdown = inner.shutdown.clone();
     let mut backoff = Backoff::new(&inner.settings);
     // Another process may have moved the task on: what is known may be old at the start and after each pause.
@@ -23,14 +38,17 @@ pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: Relea
     let mut failing: Option<Step> = None;
     loop {
         if stale {
+            newest.mark_unchanged();
             let reloaded = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                reloaded = reload(&inner, &key) => reloaded,
+                reloaded = reload(inner, key) => reloaded,
             };
             match reloaded {
                 Ok(true) => stale = false,
-                Ok(false) => return inner.registry.forget(&key),
+                Ok(false) if inner.registry.release(key, &newest) => return,
+                // It was created again meanwhile.
+                Ok(false) => continue,
                 Err(error) => {
                     tracing::warn!(release = %key, %error, "a release could not be loaded and is tried again");
                     tokio::select! { () = shutdown.cancelled() => return, () = sleep(backoff.pause()) => continue }
@@ -39,7 +57,7 @@ pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: Relea
         }
         let stored = Arc::clone(&newest.borrow_and_update());
         let Some(step) = stored.record.task.next_step() else {
-            if inner.registry.release(&key, &newest) {
+            if inner.registry.release(key, &newest) {
                 return;
             }
             continue;
@@ -47,27 +65,35 @@ pub(crate) async fn drive<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>, key: Relea
         if failing.as_ref() != Some(&step) {
             backoff.reset();
         }
+        let started = Instant::now();
         let report = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             () = superseded(&mut newest, &step) => continue,
-            report = attempt(&inner, &stored, &step) => report,
+            report = attempt(inner, &stored, &step) => report,
         };
         let stored = Arc::clone(&newest.borrow_and_update());
-        let tried = take_in(&inner, &stored, report).await;
-        (stale, failing) = match tried {
-            Tried::Moved => (false, None),
-            Tried::Lost => (true, None),
+        if stored.record.task.next_step().as_ref() != Some(&step) {
+            // News that came with the answer. It must not wait for a pause.
+            continue;
+        }
+        match take_in(inner, &stored, report).await {
+            Tried::Moved => failing = None,
+            // The step may be the same as before: then its failures still count.
+            Tried::Lost => stale = true,
             Tried::Failed => {
+                // From the start of the try: a mesh that waited, and says what for, has paused already.
+                let end = after(started, backoff.pause());
                 tokio::select! {
                     biased;
                     () = shutdown.cancelled() => return,
                     () = superseded(&mut newest, &step) => {}
-                    () = sleep(backoff.pause()) => {}
+                    () = nudged.notified() => {}
+                    () = sleep_until(end) => {}
                 }
-                (true, Some(step))
+                (stale, failing) = (true, Some(step));
             }
-        };
+        }
     }
 }
 
@@ -100,7 +126,8 @@ async fn superseded(newest: &mut Newest, step: &Step) {
 /// Has the mesh perform a step, and makes sure that there is an answer, and that it answers this step.
 async fn attempt<S: Store, M: Mesh>(inner: &Inner<S, M>, stored: &Stored, step: &Step) -> Report {
     let limit = inner.settings.step_limit;
-    let performed = caught(inner.mesh.perform(stored.record.task.spec(), step));
+    // In a block, so that what panics before there is a future is caught too.
+    let performed = caught(async { inner.mesh.perform(stored.record.task.spec(), step).await });
     match timeout(limit, performed).await {
         Ok(Ok(report)) if report.step() == step.kind() && report.generation() == step.generation() => report,
         Ok(Ok(report)) => {
@@ -117,7 +144,7 @@ async fn take_in<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, stored: &Stored, r
     let key = record.task.key().clone();
     let failed = if let Report::Failed { step, reason, .. } = &report {
         tracing::warn!(release = %key, %step, %reason, "a step did not succeed and is tried again");
-        (inner.settings.observer)(Event::Failed { key: &key, step: *step, reason: reason.as_str() });
+        inner.store.listener.tell(Event::Failed { key: &key, step: *step, reason: reason.as_str() });
         true
     } else {
         false

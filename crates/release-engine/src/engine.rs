@@ -1,15 +1,17 @@
 //! The engine, as its users see it.
 
-use crate::backoff::Backoff;
+use crate::backoff::after;
 use crate::bounded::{Bounded, no_answer};
+use crate::doubts::{self, Doubts};
+use crate::event::Listener;
 use crate::inner::Inner;
+use crate::ledger::Ledger;
 use crate::registry::Registry;
 use crate::{CreateError, EngineError, Mesh, Record, ReplaceError, Settings, Store, StoreError, Stored};
 use release_core::{Action, Change, Command, Error, MeshId, Mode, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,24 +33,30 @@ impl<S, M> Clone for Engine<S, M> {
 
 impl<S: Store, M: Mesh> Engine<S, M> {
     /// Starts an engine, and takes up again every task in the store that is not closed.
+    ///
+    /// Fails if one of them can't be read ([`StoreError::Damaged`]): the mesh would not learn what that one serves
+    /// ([`Mesh::restore`]), so its proxies might be left without a route, or with an older one.
     pub async fn start(store: S, mesh: M, settings: Settings) -> Result<Self, StoreError> {
+        let listener = Listener(Arc::clone(&settings.observer));
         let inner = Arc::new(Inner {
-            store: Bounded { store, limit: settings.store_limit },
+            ledger: Arc::new(Ledger::new(listener.clone())),
+            store: Bounded { store, limit: settings.store_limit, listener },
             mesh,
             settings,
             registry: Registry::default(),
             tracker: TaskTracker::new(),
             shutdown: CancellationToken::new(),
-            doubt: Notify::new(),
+            doubts: Doubts::default(),
         });
-        let found = inner.find_undriven().await?;
+        let found = inner.unclosed().await?;
         let tasks: Vec<ReleaseTask> = found.iter().map(|stored| stored.record.task.clone()).collect();
         tracing::info!(unclosed = tasks.len(), "the engine starts");
         inner.mesh.restore(&tasks).await;
         for stored in &found {
+            inner.ledger.found(stored);
             inner.announce(stored);
         }
-        inner.tracker.spawn(resolve_doubts(Arc::clone(&inner)));
+        inner.tracker.spawn(doubts::resolve(Arc::clone(&inner)));
         Ok(Self(inner))
     }
 
@@ -73,11 +81,16 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         Ok(self.0.store.list(mesh).await?)
     }
 
-    /// All tasks that are not closed. For metrics: it reads each of them.
+    /// All tasks that are not closed. For metrics: it reads each of them. One that can't be read is left out, with a line in
+    /// the log; [`get`](Self::get) says why.
     pub async fn unclosed(&self) -> Result<Vec<Stored>, EngineError> {
         let mut found = Vec::new();
         for key in self.0.store.unclosed().await? {
-            found.extend(self.0.store.load(&key).await?);
+            match self.0.store.load(&key).await {
+                Ok(stored) => found.extend(stored),
+                Err(error @ StoreError::Damaged { .. }) => tracing::error!(release = %key, %error, "left out"),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(found)
     }
@@ -93,7 +106,8 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         self.0.modify(key, |record| record.task.command(command.clone())).await
     }
 
-    /// Changes the metadata of a task that is not closed.
+    /// Changes the metadata of a task that is not closed. `change` is called again, with what is stored by then, when somebody
+    /// else was faster.
     pub async fn update(
         &self,
         key: &ReleaseKey,
@@ -116,13 +130,13 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// When [`Settings::wait`] is over, or the engine is shut down, the answer is [`EngineError::NotFinished`], and the
     /// takeover goes on. When a cancel overtakes an end that is waiting here, the end is refused as if it had come later.
     pub async fn delete(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Arc<Stored>, EngineError> {
-        let deadline = Instant::now() + self.0.settings.wait;
+        let deadline = after(Instant::now(), self.0.settings.wait);
         let command = timeout_at(deadline, self.command(key, Command::Delete(action, mode)));
         // What was begun goes on: if the store comes back, the decision may be recorded all the same.
         let mut stored = command.await.unwrap_or_else(|_| Err(no_answer(self.0.settings.wait).into()))?;
         loop {
             let Some(mut newest) = self.0.announce(&stored) else {
-                // Nobody drives it: it was closed or reopened, or removed, or its driver ended in a shutdown.
+                // Nobody drives it, since it has no step to take: it was closed, or reopened.
                 return closed_by(action, &stored)?.ok_or_else(|| not_finished(action, &stored));
             };
             loop {
@@ -154,7 +168,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         if !stored.record.task.phase().is_closed() {
             return Ok(false);
         }
-        match self.0.store.remove(key, stored.revision).await {
+        match self.0.remove(key, stored.revision).await {
             // A closed task never changes: whoever was faster removed it.
             Ok(()) | Err(ReplaceError::Lost) => Ok(true),
             Err(ReplaceError::Store(error)) => Err(error.into()),
@@ -162,7 +176,9 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     }
 
     /// Stops: no more commands are taken, callers that wait are answered, and steps under way are dropped; the next start
-    /// takes them up again. Returns whether all of that was done within `limit`.
+    /// takes them up again. Writes that have begun are waited for. Returns whether all of that was done within `limit`.
+    ///
+    /// The store is not closed: it is dropped with the last clone of the engine, and with the last write that has not ended.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.0.shutdown.cancel();
         self.0.tracker.close();
@@ -191,26 +207,4 @@ fn closed_by(action: Action, stored: &Arc<Stored>) -> Result<Option<Arc<Stored>>
 fn not_finished(action: Action, stored: &Stored) -> EngineError {
     let task = &stored.record.task;
     EngineError::NotFinished { action, phase: task.phase(), failure: task.failure() }
-}
-
-/// After a write that may have happened although it failed, looks for tasks that nobody drives, until the store answers.
-async fn resolve_doubts<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>) {
-    let stop = inner.shutdown.clone();
-    let work = async {
-        loop {
-            inner.doubt.notified().await;
-            let mut backoff = Backoff::new(&inner.settings);
-            let found = loop {
-                sleep(backoff.pause()).await;
-                match inner.find_undriven().await {
-                    Ok(found) => break found,
-                    Err(error) => tracing::warn!(%error, "the store still fails"),
-                }
-            };
-            for stored in &found {
-                inner.announce(stored);
-            }
-        }
-    };
-    let _: Option<()> = stop.run_until_cancelled(work).await;
 }

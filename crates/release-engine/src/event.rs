@@ -1,6 +1,8 @@
 //! What an embedder may want to count.
 
+use crate::StoreError;
 use release_core::{Phase, ReleaseKey, StepKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Something that happened in this process. For metrics; logs are written with `tracing`.
@@ -12,7 +14,8 @@ pub enum Event<'a> {
         /// Its key.
         key: &'a ReleaseKey,
     },
-    /// A task moved to another phase, and that is stored.
+    /// A task moved to another phase, and that is stored. Told once, also when the answer to the write was lost; a move of
+    /// another process is told when this one sees it.
     Moved {
         /// Its key.
         key: &'a ReleaseKey,
@@ -30,7 +33,26 @@ pub enum Event<'a> {
         /// Why, as it stands in the task.
         reason: &'a str,
     },
+    /// A call of the store failed, or had no answer within [`Settings::store_limit`](crate::Settings::store_limit). A write
+    /// may have happened all the same: if it has, what it did is told by an event of its own.
+    StoreFailed {
+        /// Why.
+        error: &'a StoreError,
+    },
 }
 
-/// Who is told of events. It is called where they happen and must not block.
+/// Who is told of events. It is called where they happen and must not block; nor may it panic, but that only reaches the log.
 pub type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// Tells the observer.
+#[derive(Clone)]
+pub(crate) struct Listener(pub(crate) Observer);
+
+impl Listener {
+    /// An observer that panics does not take with it what it was told of.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(event))).is_err() {
+            tracing::error!(?event, "the observer panicked");
+        }
+    }
+}

@@ -1,14 +1,18 @@
 //! What the engine's handles and drivers share.
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, no_answer};
+use crate::doubts::Doubts;
+use crate::ledger::{Ledger, Writing};
 use crate::registry::{Announced, Newest, Registry};
 use crate::{
     CreateError, EngineError, Event, Mesh, Record, ReplaceError, Revision, Settings, Store, StoreError, Stored, driver,
 };
 use release_core::{Change, Error, Phase, ReleaseKey};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -21,8 +25,8 @@ pub(crate) struct Inner<S, M> {
     /// Everything that was spawned.
     pub(crate) tracker: TaskTracker,
     pub(crate) shutdown: CancellationToken,
-    /// A write failed that may have happened all the same: look for tasks that nobody drives.
-    pub(crate) doubt: Notify,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) doubts: Doubts,
 }
 
 impl<S: Store, M: Mesh> Inner<S, M> {
@@ -34,19 +38,13 @@ impl<S: Store, M: Mesh> Inner<S, M> {
 
     /// Makes a version known that is in the store, and has the task driven if there is a step to take.
     pub(crate) fn announce(self: &Arc<Self>, stored: &Arc<Stored>) -> Option<Newest> {
+        self.ledger.saw(stored);
         match self.registry.announce(stored) {
             Announced::Told(newest) => Some(newest),
             Announced::Idle => None,
-            Announced::DriverNeeded(newest) => {
-                let (inner, key) = (Arc::clone(self), stored.record.task.key().clone());
-                let driver = driver::drive(Arc::clone(self), key.clone(), newest.clone());
-                self.tracker.spawn(async move {
-                    if let Err(panic) = driver::caught(driver).await {
-                        tracing::error!(release = %key, %panic, "a driver panicked and is started anew");
-                        inner.registry.forget(&key);
-                        inner.doubt.notify_one();
-                    }
-                });
+            Announced::DriverNeeded(newest, nudged) => {
+                let key = stored.record.task.key().clone();
+                self.tracker.spawn(driver::run(Arc::clone(self), key, newest.clone(), nudged));
                 Some(newest)
             }
         }
@@ -54,18 +52,20 @@ impl<S: Store, M: Mesh> Inner<S, M> {
 
     /// Adds a record and has it driven.
     pub(crate) async fn create(self: &Arc<Self>, record: Record) -> Result<Arc<Stored>, CreateError> {
+        let writing = self.ledger.begin(record.task.key())?;
+        self.ledger.creating(record.task.key());
         let inner = Arc::clone(self);
-        self.to_the_end(async move {
-            let revision = inner.store.create(record.clone()).await.inspect_err(|error| match error {
-                CreateError::Refused(_) => {}
-                CreateError::Store(_) => inner.doubt.notify_one(),
-            })?;
-            (inner.settings.observer)(Event::Created { key: record.task.key() });
-            let stored = Arc::new(Stored { record, revision });
-            inner.announce(&stored);
-            Ok(stored)
-        })
-        .await?
+        let created = self.write(writing, async move {
+            match inner.store.store.create(record.clone()).await {
+                Ok(revision) => Ok(Ok(inner.written(record, revision))),
+                Err(CreateError::Refused(error)) => {
+                    inner.ledger.not_created(record.task.key());
+                    Ok(Err(error))
+                }
+                Err(CreateError::Store(error)) => Err(error),
+            }
+        });
+        Ok(created.await??)
     }
 
     /// Changes a record, again and again until nobody else changes it at the same time.
@@ -85,12 +85,13 @@ impl<S: Store, M: Mesh> Inner<S, M> {
                 Ok(Change::Unchanged) => {
                     let stored = Arc::new(Stored { record, revision });
                     self.announce(&stored);
+                    // Who asks again may know that what the mesh lacked is there.
+                    self.registry.nudge(key);
                     return Ok(stored);
                 }
                 Ok(Change::Changed) => {}
             }
-            let inner = Arc::clone(self);
-            match self.to_the_end(async move { inner.replace(record, revision, from).await }).await? {
+            match self.replace(record, revision, from).await {
                 Ok(stored) => return Ok(stored),
                 Err(ReplaceError::Lost) => {}
                 Err(ReplaceError::Store(error)) => return Err(error.into()),
@@ -105,45 +106,86 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         expected: Revision,
         from: Phase,
     ) -> Result<Arc<Stored>, ReplaceError> {
-        let revision = self.store.replace(record.clone(), expected).await.inspect_err(|error| match error {
-            ReplaceError::Lost => {}
-            ReplaceError::Store(_) => self.doubt.notify_one(),
-        })?;
-        let (key, to) = (record.task.key(), record.task.phase());
-        if from != to {
-            tracing::info!(release = %key, %from, %to, "a release moved");
-            (self.settings.observer)(Event::Moved { key, from, to });
-        }
-        let stored = Arc::new(Stored { record, revision });
-        self.announce(&stored);
-        Ok(stored)
+        let writing = self.ledger.begin(record.task.key())?;
+        let inner = Arc::clone(self);
+        let replaced = self.write(writing, async move {
+            match inner.store.store.replace(record.clone(), expected).await {
+                Ok(revision) => {
+                    inner.ledger.replaced(record.task.key(), expected, from);
+                    Ok(Some(inner.written(record, revision)))
+                }
+                Err(ReplaceError::Lost) => Ok(None),
+                Err(ReplaceError::Store(error)) => Err(error),
+            }
+        });
+        replaced.await?.ok_or(ReplaceError::Lost)
     }
 
-    /// Finds the unclosed tasks that nobody drives. One that can't be read is left out, loudly: the others must go on.
-    pub(crate) async fn find_undriven(&self) -> Result<Vec<Arc<Stored>>, StoreError> {
+    /// Removes a record, unless somebody else changed or removed it.
+    pub(crate) async fn remove(self: &Arc<Self>, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
+        let writing = self.ledger.begin(key)?;
+        let (inner, key) = (Arc::clone(self), key.clone());
+        let removed = self.write(writing, async move {
+            match inner.store.store.remove(&key, expected).await {
+                Ok(()) => Ok(true),
+                Err(ReplaceError::Lost) => Ok(false),
+                Err(ReplaceError::Store(error)) => Err(error),
+            }
+        });
+        if removed.await? { Ok(()) } else { Err(ReplaceError::Lost) }
+    }
+
+    fn written(self: &Arc<Self>, record: Record, revision: Revision) -> Arc<Stored> {
+        let stored = Arc::new(Stored { record, revision });
+        self.announce(&stored);
+        stored
+    }
+
+    /// All unclosed tasks, for a start. Fails over one that can't be read.
+    pub(crate) async fn unclosed(&self) -> Result<Vec<Arc<Stored>>, StoreError> {
         let mut found = Vec::new();
         for key in self.store.unclosed().await? {
-            if self.registry.is_driven(&key) {
-                continue;
-            }
-            match self.store.load(&key).await {
-                Ok(stored) => found.extend(stored.map(Arc::new)),
-                Err(error @ StoreError::Failed(_)) => return Err(error),
-                Err(error @ StoreError::Damaged { .. }) => {
-                    tracing::error!(release = %key, %error, "a release can't be driven");
-                }
-            }
+            found.extend(self.store.load(&key).await?.map(Arc::new));
         }
         Ok(found)
     }
 
-    /// Does something to its end, also when the caller goes away in the middle.
-    async fn to_the_end<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
+    /// Writes to the end, also when the caller goes away in the middle, and when the store takes longer than anybody waits
+    /// for it: what was begun may land at any time, so what follows from it belongs to `work`. Answers within the limit.
+    async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut writing: Writing,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let (inner, (reply, answer)) = (Arc::clone(self), oneshot::channel());
+        let task = async move {
+            let mut work = pin!(driver::caught(work));
+            let (key, limit) = (writing.key().clone(), inner.store.limit);
+            let mut reply = Some(reply);
+            let mut answer = |answer: Result<T, StoreError>| {
+                if let Err(error) = &answer {
+                    inner.store.listener.tell(Event::StoreFailed { error });
+                }
+                // A caller that went away does not want its answer.
+                reply.take().map(|reply| reply.send(answer).is_ok())
+            };
+            let ended = if let Ok(ended) = timeout(limit, &mut work).await {
+                ended
+            } else {
+                writing.is_late();
+                tracing::warn!(release = %key, "a write has had no answer in time; it may still happen");
+                answer(Err(no_answer(limit)));
+                work.await
+            };
+            let ended = ended.unwrap_or_else(|panic| Err(StoreError::Failed(format!("it panicked: {panic}"))));
+            drop(writing);
+            if ended.is_err() {
+                inner.doubts.ring(key);
+            }
+            answer(ended);
+        };
         // What is logged on the way belongs to the caller's request.
-        let ended = self.tracker.spawn(work.in_current_span()).await;
-        ended.map_err(|error| StoreError::Failed(format!("the operation broke off: {error}")))
+        self.tracker.spawn(task.in_current_span());
+        answer.await.unwrap_or_else(|_| Err(StoreError::Failed("the write broke off".into())))
     }
 }

@@ -12,7 +12,8 @@
 //!
 //! 1. **A task is stored before its step is performed**, and stored only if nobody else has changed it since it was
 //!    loaded. So a crash at any moment loses nothing that was accepted, and two processes may drive the same task.
-//! 2. **A step is dropped as soon as it is no longer the one to take**: a cancel never waits for an end that hangs.
+//! 2. **A step is dropped as soon as it is no longer the one to take**: a cancel never waits for an end that hangs. So it is
+//!    within one process; another one learns of the cancel when its step ends, and is kept from harm by the generation.
 //! 3. **The engine never gives up**: a step that fails is tried again for ever, with growing pauses, and why it failed
 //!    can be read in the task.
 //!
@@ -38,11 +39,13 @@
 
 mod backoff;
 mod bounded;
+mod doubts;
 mod driver;
 mod engine;
 mod error;
 mod event;
 mod inner;
+mod ledger;
 mod mesh;
 mod record;
 mod registry;

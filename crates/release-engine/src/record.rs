@@ -81,11 +81,27 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// As RFC 3339 says.
+/// As RFC 3339 says; a moment after the year 9999, which it does not know, as the number of milliseconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = i128::from(self.0) * 1_000_000;
-        let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
-        f.write_str(&time.format(&time::format_description::well_known::Rfc3339).map_err(|_| fmt::Error)?)
+        let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+        match time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok()) {
+            Some(time) => f.write_str(&time),
+            None => write!(f, "{} ms after 1970", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_that_rfc_3339_does_not_know_is_a_number() {
+        let last = 253_402_300_799_999;
+        assert_eq!(Timestamp::from_millis(last).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(last + 1).to_string(), "253402300800000 ms after 1970");
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "18446744073709551615 ms after 1970");
     }
 }

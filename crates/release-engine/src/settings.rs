@@ -14,11 +14,13 @@ use std::time::Duration;
 /// ```
 #[derive(Clone)]
 pub struct Settings {
-    /// How long [`Engine::delete`](crate::Engine::delete) waits for the task to be closed. 30 s.
+    /// How long [`Engine::delete`](crate::Engine::delete) waits for the task to be closed, and before that for the store to
+    /// take the decision: with less time than that needs, the answer is an error although the decision may be recorded. 30 s.
     pub wait: Duration,
     /// How long a step may go without an answer before it is started over. 30 s.
     pub step_limit: Duration,
-    /// How long a call of the store may take; after that it counts as failed, and may or may not have happened. 10 s.
+    /// How long a call of the store may take; after that it counts as failed, and a write may still happen.
+    /// 10 s.
     pub store_limit: Duration,
     /// The pause after a first failure; it doubles with every further one. 100 ms.
     pub first_pause: Duration,

@@ -10,8 +10,11 @@ use std::future::Future;
 ///
 /// - What a method changed before it answered `Ok` is durable: it is still there after the process was killed or the
 ///   power was cut, as far as the store claims to survive that at all.
-/// - A write that answers [`StoreError`] may or may not have happened: the engine loads again. So may one that has not
-///   answered within [`Settings::store_limit`](crate::Settings::store_limit): the engine drops it and calls it failed.
+/// - A write that answers [`StoreError`] may or may not have happened: the engine loads again. After its answer it does not
+///   happen any more.
+/// - Each call ends some time. Nobody waits longer for it than [`Settings::store_limit`](crate::Settings::store_limit); a
+///   write that takes longer may still happen, so the engine goes on with it, carries out what it stored, and begins no
+///   other one of that record before it has ended. A read that takes longer is dropped.
 /// - Each call is one atomic step, whoever else uses the same store. A future that is dropped may still take effect.
 /// - At most one record per service of a mesh's namespace has an unclosed task.
 /// - Records of closed tasks are kept for a while. A store may drop the oldest ones when it has more than a number that

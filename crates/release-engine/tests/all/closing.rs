@@ -1,11 +1,10 @@
 //! Cancels and ends, and those who wait for them.
 
-use crate::fixture::{NOW, at_a_fifth, engine, error, key, settings, spec, until};
+use crate::fixture::{NOW, Told, at_a_fifth, engine, error, key, settings, spec, until};
 use release_core::{Action, Command, Error, Mode, Phase, Stage, Step, Version};
-use release_engine::{Engine, EngineError, Event, Settings};
+use release_engine::{Engine, EngineError, Settings};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -188,27 +187,18 @@ async fn only_a_closed_release_is_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn the_observer_sees_every_phase_once() {
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let observer = {
-        let seen = Arc::clone(&seen);
-        Arc::new(move |event: Event<'_>| {
-            seen.lock().unwrap().push(match event {
-                Event::Created { key } => format!("{} created", key.id),
-                Event::Moved { key, from, to } => format!("{}: {from} -> {to}", key.id),
-                Event::Failed { key, step, reason } => format!("{}: {step}: {reason}", key.id),
-                _ => "?".into(),
-            });
-        })
-    };
+    let told = Told::default();
     let mesh = SimulatedMesh::new(1);
-    let engine = Engine::start(MemoryStore::new(), mesh.clone(), Settings { observer, ..settings() }).await.unwrap();
+    let engine = Engine::start(MemoryStore::new(), mesh.clone(), Settings { observer: told.observer(), ..settings() })
+        .await
+        .unwrap();
     let key = at_a_fifth(&engine, "a").await;
     mesh.behave(|_, step| if matches!(step, Step::Retire { .. }) { refuses() } else { Behaviour::Works });
     engine.command(&key, Command::CANCEL).await.unwrap();
     until(&engine, &key, |stored| stored.record.task.failure().is_some()).await;
     mesh.behave(|_, _| Behaviour::Works);
     engine.delete(&key, Action::Cancel, Mode::Perform).await.unwrap();
-    let mut seen = seen.lock().unwrap().clone();
+    let mut seen = told.lines();
     seen.dedup();
     assert_eq!(
         seen,

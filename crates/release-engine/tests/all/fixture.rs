@@ -1,10 +1,10 @@
 //! What the tests share.
 
 use release_core::{Command, Percent, Phase, ReleaseKey, ReleaseSpec, Routing};
-use release_engine::{Engine, EngineError, Mesh, Settings, Store, Stored, Timestamp};
+use release_engine::{Engine, EngineError, Event, Mesh, Observer, Settings, Store, Stored, Timestamp};
 use release_store::MemoryStore;
 use release_testkit::SimulatedMesh;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) type TestEngine = Engine<MemoryStore, SimulatedMesh>;
@@ -67,3 +67,44 @@ pub(crate) async fn until<S: Store, M: Mesh>(
 pub(crate) fn error(answer: Result<Arc<Stored>, EngineError>) -> EngineError {
     answer.map(|stored| stored.record.task.phase()).unwrap_err()
 }
+
+/// What an observer was told, a line each.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    pub(crate) fn observer(&self) -> Observer {
+        let told = self.clone();
+        Arc::new(move |event| {
+            told.0.lock().unwrap().push(match event {
+                Event::Created { key } => format!("{} created", key.id),
+                Event::Moved { key, from, to } => format!("{}: {from} -> {to}", key.id),
+                Event::Failed { key, step, reason } => format!("{}: {step}: {reason}", key.id),
+                Event::StoreFailed { error } => error.to_string(),
+                _ => "?".into(),
+            });
+        })
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Only what happened to tasks.
+    pub(crate) fn moves(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| !line.starts_with("the store failed"));
+        lines
+    }
+}
+
+/// What an observer is told of a release `a` that [goes to a fifth](at_a_fifth) and is ended without trouble.
+pub(crate) const ENDED: [&str; 7] = [
+    "a created",
+    "a: deploying -> running",
+    "a: running -> closing (end, preparing)",
+    "a: closing (end, preparing) -> closing (end, routing)",
+    "a: closing (end, routing) -> closing (end, draining)",
+    "a: closing (end, draining) -> closing (end, retiring)",
+    "a: closing (end, retiring) -> closed (end)",
+];

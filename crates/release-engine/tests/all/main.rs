@@ -3,8 +3,10 @@
 
 mod closing;
 mod fixture;
+mod late;
 mod many;
 mod mesh;
+mod panics;
 mod restart;
 mod store_trouble;
 mod trouble;

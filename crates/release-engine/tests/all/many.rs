@@ -1,8 +1,8 @@
 //! Thousands of releases at once.
 
-use crate::fixture::{at_a_fifth, engine, settings, spec};
-use release_core::{Action, Mode, Phase, ReleaseSpec, Report, Step};
-use release_engine::{Engine, Mesh};
+use crate::fixture::{Told, at_a_fifth, engine, settings, spec};
+use release_core::{Action, Command, Mode, Phase, ReleaseSpec, Report, Step};
+use release_engine::{Engine, Mesh, Settings};
 use release_store::MemoryStore;
 use release_testkit::SimulatedMesh;
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const RELEASES: usize = 5000;
 
@@ -82,7 +82,7 @@ async fn thousands_that_wait_cost_nothing() {
     const HOUR: Duration = Duration::from_hours(1);
     let (steps, callers) = (Polls::default(), Polls::default());
     let mesh = Counting(SimulatedMesh::new(2).with_lag(HOUR), steps.clone());
-    let settings = release_engine::Settings { wait: 10 * HOUR, step_limit: 10 * HOUR, ..settings() };
+    let settings = Settings { wait: 10 * HOUR, step_limit: 10 * HOUR, ..settings() };
     let engine = Engine::start(MemoryStore::new(), mesh, settings).await.unwrap();
     let mut closing = JoinSet::new();
     for number in 0..RELEASES {
@@ -107,4 +107,52 @@ async fn thousands_that_wait_cost_nothing() {
     for polls in [steps, callers] {
         assert_eq!(*polls.threads.lock().unwrap(), HashSet::from([thread::current().id()]));
     }
+}
+
+/// Commands and drivers race on several threads, on a mesh that does at once what it is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn commands_and_drivers_race() {
+    const RACES: usize = 100;
+    let (told, mesh) = (Told::default(), SimulatedMesh::new(2));
+    let settings = Settings { observer: told.observer(), ..settings() };
+    let engine = Engine::start(MemoryStore::new(), mesh.clone(), settings).await.unwrap();
+    let mut racing = JoinSet::new();
+    for number in 0..RACES {
+        let spec = spec(&format!("a{number}"));
+        let key = spec.key.clone();
+        engine.create(spec, serde_json::Value::Null).await.unwrap();
+        for command in [Command::END, Command::Reopen, Command::END, Command::CANCEL, Command::Reopen, Command::END] {
+            let (engine, key) = (engine.clone(), key.clone());
+            // Whether it is refused depends on who comes first.
+            racing.spawn(async move { drop(engine.command(&key, command).await) });
+        }
+        let engine = engine.clone();
+        racing.spawn(async move {
+            while !engine.get(&key).await.unwrap().record.task.phase().is_closed() {
+                drop(engine.delete(&key, Action::Cancel, Mode::Perform).await);
+            }
+        });
+    }
+    timeout(Duration::from_mins(1), racing.join_all()).await.unwrap();
+    mesh.check().unwrap();
+    assert_eq!(engine.unclosed().await.unwrap(), []);
+    assert!(engine.shutdown(Duration::from_mins(1)).await, "nothing is under way any more");
+    for number in 0..RACES {
+        assert_chain(&told.lines(), &format!("a{number}"));
+    }
+}
+
+/// Each move that was told begins where the one before has ended, from the creation of the release to its end.
+fn assert_chain(told: &[String], id: &str) {
+    let mut phase = None;
+    for line in told {
+        if *line == format!("{id} created") {
+            assert_eq!(phase.replace("deploying"), None, "{id} is created once");
+        } else if let Some((from, to)) =
+            line.strip_prefix(&format!("{id}: ")).and_then(|moved| moved.split_once(" -> "))
+        {
+            assert_eq!(phase.replace(to), Some(from), "{id}: {told:?}");
+        }
+    }
+    assert!(phase.is_some_and(|phase| phase.starts_with("closed")), "{id}: {phase:?}");
 }

@@ -157,8 +157,13 @@ async fn a_shutdown_does_not_wait_for_a_store_that_hangs() {
     let in_time = engine.shutdown(LIMIT).await;
     assert!(before.elapsed() <= LIMIT, "{:?}", before.elapsed());
     assert!(!in_time, "it does not claim that a write was ended that was not");
-    assert!(engine.shutdown(Duration::from_secs(10)).await, "and the limit of the store ends it");
+    assert!(
+        !engine.shutdown(Duration::from_secs(10)).await,
+        "nor that it will not happen, because nobody waits for it"
+    );
     assert!(command.await.unwrap().is_err());
+    store.be(Mood::Works);
+    assert!(engine.shutdown(LIMIT).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,4 +172,32 @@ async fn a_start_on_a_store_that_hangs_fails() {
     store.be(Mood::Hangs);
     let started = Engine::start(store, mesh, settings()).await;
     assert_eq!(started.map(drop).unwrap_err(), StoreError::Failed("no answer within 10 s".into()));
+}
+
+/// What the mesh is not told of, nobody serves.
+#[tokio::test(start_paused = true)]
+async fn an_engine_does_not_start_over_an_unclosed_release_that_can_not_be_read() {
+    let (engine, store, mesh) = engine().await;
+    let key = at_a_fifth(&engine, "a").await;
+    store.be(Mood::Damaged);
+    let damaged = StoreError::Damaged { key: key.to_string(), reason: "not a record".into() };
+    let started = Engine::start(store.clone(), mesh, settings()).await;
+    assert_eq!(started.map(drop).unwrap_err(), damaged);
+    // One that runs goes on with the others.
+    assert_eq!(engine.get(&key).await.unwrap_err(), EngineError::Store(damaged));
+    assert_eq!(engine.unclosed().await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_may_be_as_long_as_it_likes() {
+    let settings = Settings {
+        wait: Duration::MAX,
+        step_limit: Duration::MAX,
+        store_limit: Duration::MAX,
+        longest_pause: Duration::MAX,
+        ..settings()
+    };
+    let engine = Engine::start(MemoryStore::new(), SimulatedMesh::new(2), settings).await.unwrap();
+    let key = at_a_fifth(&engine, "a").await;
+    engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
 }

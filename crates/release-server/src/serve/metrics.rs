@@ -31,6 +31,7 @@ pub(super) struct Metrics {
     takeovers: Family<Labels<2>, Counter>,
     stages: Family<Labels<2>, Histogram, fn() -> Histogram>,
     failures: Family<Labels<1>, Counter>,
+    store_errors: Counter,
     unclosed: Family<Labels<1>, Gauge>,
     requests: Family<Answered, Counter>,
     connections: Gauge,
@@ -65,6 +66,7 @@ impl Metrics {
             takeovers: Family::default(),
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_SECONDS)),
             failures: Family::default(),
+            store_errors: Counter::default(),
             unclosed: Family::default(),
             requests: Family::default(),
             connections: Gauge::default(),
@@ -85,6 +87,11 @@ impl Metrics {
             "step_failures",
             "Steps that did not succeed and are tried again; the log and the release say why",
             metrics.failures.clone(),
+        );
+        registry.register(
+            "store_errors",
+            "Calls of the store that failed or had no answer in time; a write may have happened all the same",
+            metrics.store_errors.clone(),
         );
         registry.register("unclosed", "Tasks that are not closed, by phase or stage", metrics.unclosed.clone());
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
@@ -112,6 +119,7 @@ impl Metrics {
             Event::Failed { step, .. } => {
                 self.failures.get_or_create(&[("step", step_name(step))]).inc();
             }
+            Event::StoreFailed { .. } => drop(self.store_errors.inc()),
             _ => {}
         }
     }
