@@ -17,8 +17,10 @@ use std::future::Future;
 ///   other one of that record before it has ended. A read that takes longer is dropped.
 /// - Each call is one atomic step, whoever else uses the same store. A future that is dropped may still take effect.
 /// - At most one record per service of a mesh's namespace has an unclosed task.
-/// - Records of closed tasks are kept for a while. A store may drop the oldest ones when it has more than a number that
-///   it documents; it never drops a record whose task is not closed.
+/// - Each revision is greater than all that the store has given before, whichever record they were of.
+/// - Records of closed tasks are kept for a while: a store has a number that it documents, keeps that many, the newest ones
+///   by their revision, and drops an older one for each that is more. It never drops a record whose task is not closed.
+/// - [`list`](Self::list) may leave out a record that can't be read, if it says so in the log.
 ///
 /// Implement it with `async fn`; the futures must be `Send`.
 pub trait Store: Send + Sync + 'static {

@@ -63,7 +63,7 @@ type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send>;
 impl RedbStore {
     /// Opens the file, and makes it if there is none. The newest [`KEEP_CLOSED`] closed tasks are kept.
     ///
-    /// It reads the whole file to see whether it is intact: some 20 ms for 10,000 tasks.
+    /// It reads the whole file to see whether it is intact, which takes the longer the more tasks are kept.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::open_keeping(path, KEEP_CLOSED)
     }
