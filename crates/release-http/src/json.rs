@@ -1,49 +1,164 @@
 //! JSON bodies in. Every message names the field.
 
 use release_core::Note;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
+use std::fmt;
 
-/// The whole body as one JSON value. Unknown fields, repeated fields and wrong types are errors of the types that are
-/// read; `is_free` says of a path, like `content[0]`, whether there may be an array or a null.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8], is_free: fn(&str) -> bool) -> Result<T, String> {
-    if body.trim_ascii().is_empty() {
+/// What is at a place in a document, where that is not a value or an object with fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Whatever is there is ignored.
+    Ignored,
+    /// An array.
+    Array,
+    /// An object with exactly one field: which one it is says what kind of thing this is.
+    Choice,
+    /// A value or an object.
+    Other,
+}
+
+/// The whole body as one JSON value. Unknown fields and wrong types are errors of the types that are read; `place` says
+/// of a path, like `content[0]`, what is there.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8], place: fn(&str) -> Place) -> Result<T, String> {
+    if is_blank(body) {
         return Err("The body is empty: send JSON.".into());
     }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| message(error.path().to_string().trim_end_matches(['.', '?']), error.inner()))?;
-    json.end().map_err(|error| message("", &error))?;
-    // Serde would read an array as the fields of an object, in their order, and a null as a field that is not there.
-    let shape: Value = serde_json::from_slice(body).map_err(|error| message("", &error))?;
-    match stray(&shape, String::new(), is_free) {
-        None => Ok(value),
-        Some((path, what)) => Err(message(&path, &what)),
+    // First, because serde would read an array as the fields of an object, in their order, and a null as a field that is
+    // not there; and says of an object with a field too many only where it is.
+    let shape: Shape = serde_json::from_slice(body).map_err(|error| message("", &error))?;
+    if let Some((path, what)) = shape.misfit(String::new(), place) {
+        return Err(message(&path, &what));
+    }
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
+        .map_err(|error| message(error.path().to_string().trim_end_matches(['.', '?']), error.inner()))
+}
+
+/// A JSON value without its texts and numbers, but with every field, the repeated ones as well.
+enum Shape {
+    Null,
+    Value,
+    Array(Vec<Shape>),
+    Object(Vec<(String, Shape)>),
+}
+
+impl Shape {
+    /// The first path with something that can't be there, and what that is.
+    fn misfit(&self, path: String, place: fn(&str) -> Place) -> Option<(String, String)> {
+        let misfit = |path: String, what: &str| Some((path, what.to_owned()));
+        match (place(&path), self) {
+            (Place::Ignored, _) => None,
+            (_, Self::Null) => misfit(path, "invalid type: null, expected a value; an optional field can be left out"),
+            (Place::Array, Self::Array(items)) => {
+                let mut items = items.iter().enumerate();
+                items.find_map(|(index, item)| item.misfit(format!("{path}[{index}]"), place))
+            }
+            (Place::Array, _) => misfit(path, "invalid type: expected an array"),
+            (_, Self::Array(_)) => misfit(path, "invalid type: array, expected an object"),
+            (Place::Choice, Self::Value) => misfit(path, "invalid type: expected an object with one field"),
+            (here, Self::Object(fields)) => {
+                let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                let mut names = BTreeSet::new();
+                if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+                    return Some((within(name), format!("duplicate field `{name}`")));
+                }
+                match (here, fields.as_slice()) {
+                    (Place::Choice, []) => return misfit(path, "an object without a field, expected exactly one"),
+                    (Place::Choice, [(first, _), (second, _), ..]) => {
+                        return Some((within(second), format!("a field besides `{first}`, expected exactly one")));
+                    }
+                    _ => {}
+                }
+                fields.iter().find_map(|(name, value)| value.misfit(within(name), place))
+            }
+            (_, Self::Value) => None,
+        }
     }
 }
 
-/// The path of an array or of a null where none may be.
-fn stray(value: &Value, path: String, is_free: fn(&str) -> bool) -> Option<(String, &'static str)> {
-    match value {
-        Value::Array(_) if !is_free(&path) => Some((path, "invalid type: array, expected an object")),
-        Value::Null if !is_free(&path) => Some((path, "invalid type: null, leave the field out instead")),
-        Value::Array(items) => {
-            let mut items = items.iter().enumerate();
-            items.find_map(|(index, item)| stray(item, format!("{path}[{index}]"), is_free))
-        }
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            let dot = if path.is_empty() { "" } else { "." };
-            stray(value, format!("{path}{dot}{name}"), is_free)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeVisitor)
     }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Ok(Shape::Value)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Ok(Shape::Value)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Ok(Shape::Value)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Ok(Shape::Value)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Ok(Shape::Value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Shape::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Shape, A::Error> {
+        let mut object = Vec::new();
+        while let Some(field) = fields.next_entry()? {
+            object.push(field);
+        }
+        Ok(Shape::Object(object))
+    }
+}
+
+/// Nothing but what JSON calls white space.
+fn is_blank(body: &[u8]) -> bool {
+    trim(body).is_empty()
+}
+
+/// Without the white space around it, as JSON has it: a form feed is none.
+fn trim(mut body: &[u8]) -> &[u8] {
+    const BLANKS: &[u8] = b" \t\r\n";
+    while let [first, rest @ ..] = body
+        && BLANKS.contains(first)
+    {
+        body = rest;
+    }
+    while let [rest @ .., last] = body
+        && BLANKS.contains(last)
+    {
+        body = rest;
+    }
+    body
 }
 
 /// Nothing, or an empty object: clients that must set `Content-Type: application/json` like to send `{}`.
 pub(crate) fn none(body: &[u8]) -> Result<(), String> {
-    let mut rest = body.trim_ascii();
+    let mut rest = trim(body);
     if let Some(object) = rest.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")) {
-        rest = object.trim_ascii();
+        rest = trim(object);
     }
     if rest.is_empty() {
         Ok(())
@@ -66,7 +181,20 @@ mod tests {
         for body in ["", " ", "{}", " {\n} "] {
             assert_eq!(none(body.as_bytes()), Ok(()), "{body:?}");
         }
-        for body in ["{", "}", "{{}}", "{}{}", "[]", "null", "\"\"", "{\"action\":\"cancel\"}", "\u{b}", "\0"] {
+        for body in [
+            "{",
+            "}",
+            "{{}}",
+            "{}{}",
+            "[]",
+            "null",
+            "\"\"",
+            "{\"action\":\"cancel\"}",
+            "\u{b}",
+            "\u{c}",
+            "{\u{c}}",
+            "\0",
+        ] {
             assert!(none(body.as_bytes()).is_err(), "{body:?}");
         }
     }

@@ -197,7 +197,7 @@ mod policy {
 
     /// A struct of its own because only that can deny unknown fields.
     #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(deny_unknown_fields, expecting = "an object")]
     pub(super) struct Weighted {
         grayscale: Percent,
     }

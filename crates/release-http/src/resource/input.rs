@@ -1,14 +1,14 @@
 //! Documents that callers send. Unknown and repeated fields are refused by name.
 
 use super::{API_VERSION, ClusterId, DeploymentName, Details, ImageVersion, NewRelease, ReleaseType};
-use crate::json;
+use crate::json::{self, Place};
 use release_core::{MeshId, Namespace, ReleaseKey, ReleaseName, Routing, Service, VersionLabel};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 /// The body of a create.
 pub(crate) fn read_new_release(body: &[u8], mesh: MeshId, namespace: Namespace) -> Result<NewRelease, String> {
-    let Create { kind, api_version, metadata, spec } = json::read(body, is_ignored)?;
+    let Create { kind, api_version, metadata, spec } = json::read(body, place_in_release)?;
     check_head(kind.as_deref(), api_version.as_deref())?;
     agrees("meshID", metadata.mesh_id.as_ref(), &mesh)?;
     agrees("namespace", metadata.namespace.as_ref(), &namespace)?;
@@ -30,14 +30,14 @@ pub(crate) fn read_new_release(body: &[u8], mesh: MeshId, namespace: Namespace) 
 
 /// The body of a policy.
 pub(crate) fn read_policy(body: &[u8]) -> Result<Routing, String> {
-    json::read(body, is_rules_or_rule).map_err(|error| {
+    json::read(body, place_in_policy).map_err(|error| {
         format!(r#"{error} A policy is one of {{"exclusive": …}}, {{"weighted": …}} and {{"content": …}}."#)
     })
 }
 
 /// The body of an update.
 pub(crate) fn read_update(body: &[u8], key: &ReleaseKey) -> Result<ImageVersion, String> {
-    let Update { kind, api_version, metadata, spec } = json::read(body, is_ignored)?;
+    let Update { kind, api_version, metadata, spec } = json::read(body, place_in_release)?;
     check_head(kind.as_deref(), api_version.as_deref())?;
     if let Some(metadata) = metadata {
         agrees("meshID", metadata.mesh_id.as_ref(), &key.mesh)?;
@@ -47,7 +47,7 @@ pub(crate) fn read_update(body: &[u8], key: &ReleaseKey) -> Result<ImageVersion,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object")]
 struct Create {
     kind: Option<String>,
     api_version: Option<String>,
@@ -56,7 +56,7 @@ struct Create {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct CreateMetadata {
     #[serde(rename = "meshID")]
     mesh_id: Option<MeshId>,
@@ -68,7 +68,7 @@ struct CreateMetadata {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object")]
 struct CreateSpec {
     service_name: Service,
     #[serde(rename = "clusterID")]
@@ -82,7 +82,7 @@ struct CreateSpec {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object")]
 struct Update {
     kind: Option<String>,
     api_version: Option<String>,
@@ -91,7 +91,7 @@ struct Update {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct UpdateMetadata {
     #[serde(rename = "meshID")]
     mesh_id: Option<MeshId>,
@@ -104,18 +104,24 @@ struct UpdateMetadata {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object")]
 struct UpdateSpec {
     image_version: ImageVersion,
 }
 
-/// `content` and `content[0]`: the rules, and the conditions of a rule.
-fn is_rules_or_rule(path: &str) -> bool {
-    path.starts_with("content") && !path.contains('.')
+fn place_in_policy(path: &str) -> Place {
+    // Without its indices: `content` are the rules, `content[]` the conditions of one, `content[][]` is one of these.
+    let general: String = path.chars().filter(|char| !char.is_ascii_digit()).collect();
+    match general.as_str() {
+        "content" | "content[]" => Place::Array,
+        "" | "content[][]" => Place::Choice,
+        _ if general.starts_with("content[][]") && general.ends_with(".value") => Place::Choice,
+        _ => Place::Other,
+    }
 }
 
-fn is_ignored(path: &str) -> bool {
-    path.starts_with("metadata.uid")
+fn place_in_release(path: &str) -> Place {
+    if path == "metadata.uid" { Place::Ignored } else { Place::Other }
 }
 
 fn check_head(kind: Option<&str>, api_version: Option<&str>) -> Result<(), String> {
