@@ -115,7 +115,7 @@ fn place_in_policy(path: &str) -> Place {
     match general.as_str() {
         "content" | "content[]" => Place::Array,
         "" | "content[][]" => Place::Choice,
-        _ if general.starts_with("content[][]") && general.ends_with(".value") => Place::Choice,
+        "content[][].header.value" | "content[][].cookie.value" | "content[][].query.value" => Place::Choice,
         _ => Place::Other,
     }
 }
