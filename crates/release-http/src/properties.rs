@@ -127,6 +127,8 @@ pub fn answer_is_documented(method: &Method, path: &str, codes: Codes, response:
     let (success, status) = (response.status().is_success(), response.status().as_u16());
     let headers = response.headers().clone();
     let body = text_of(response);
+    let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
+    let is_json = headers.get("content-type").is_some_and(|kind| kind == "application/json");
     let complaint = |what: &str| Err(format!("{method} {path}: {status} {body}: {what}"));
     if !documented_statuses(method, path).iter().any(|listed| *listed == status.to_string()) {
         return complaint("the status is not listed");
@@ -135,14 +137,23 @@ pub fn answer_is_documented(method: &Method, path: &str, codes: Codes, response:
         return complaint("no X-Request-Id");
     }
     if success {
-        return if method == Method::DELETE && !body.is_empty() { complaint("not empty") } else { Ok(()) };
+        if method == Method::DELETE {
+            return if body.is_empty() { Ok(()) } else { complaint("not empty") };
+        }
+        let kind = parsed.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let right = match path.rsplit('/').next() {
+            _ if method != Method::GET => "Release",
+            Some("releases") => "ReleaseList",
+            Some("plan") => "ReleasePlan",
+            _ => "Release",
+        };
+        return if is_json && kind == right { Ok(()) } else { complaint("not the JSON of its kind") };
     }
-    let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
     let field = |name: &str| parsed.get(name).and_then(Value::as_str).unwrap_or_default();
     let (code, message) = (field("errorCode"), field("errorMsg"));
     let as_published =
         published(status, codes).is_some_and(|(right, start)| code == right && message.starts_with(start));
-    if !as_published || headers.get("content-type").is_none_or(|kind| kind != "application/json") {
+    if !as_published || !is_json {
         return complaint("the code or the message is not the published one");
     }
     if message.chars().any(char::is_control) || message.len() > 4096 {
@@ -158,7 +169,8 @@ pub fn answer_is_documented(method: &Method, path: &str, codes: Codes, response:
 fn published(status: u16, codes: Codes) -> Option<(&'static str, &'static str)> {
     let (newer, older, message) = match status {
         400 | 405 | 413 => ("ASM.01010001", "ASM.01400001", "Invalid request. "),
-        401 => ("ASM.01000001", "ASM.01401001", ""),
+        401 if codes == Codes::Newer => ("ASM.01000001", "", "Authenticate error. "),
+        401 => ("", "ASM.01401001", "Authorization failed. "),
         403 => ("ASM.01000002", "ASM.01403001", "Forbidden. "),
         404 => ("ASM.01010002", "ASM.01404001", "Resource not found. "),
         409 => ("ASM.01010003", "ASM.01409001", "The resource already exists. "),

@@ -2,6 +2,7 @@
 
 use crate::support::{CREATE, Failing, RELEASES, ask, one_of_each, request};
 use http::Request;
+use proptest::prelude::*;
 use release_core::{Action, Error, ErrorKind, Note, ParseError, Phase, ReleaseId, ReleaseKey, Stage, Version};
 use release_http::testkit::Memory;
 use release_http::{Caller, Codes, Failure, ReleaseService, Tokens, Unauthenticated, properties};
@@ -11,7 +12,7 @@ fn key() -> ReleaseKey {
     ReleaseKey::parse("mesh-1", "shop", "r1").unwrap()
 }
 
-/// Every error of the core.
+/// An example of every error of the core, for people to read.
 fn core_errors() -> Vec<Error> {
     let parse: ParseError = ReleaseId::try_from("no such id").unwrap_err();
     vec![
@@ -98,14 +99,21 @@ fn every_refusal_of_the_adapter_in_both_generations() {
     insta::assert_snapshot!(shown);
 }
 
-#[test]
-fn on_a_delete_the_core_gives_400_or_404_and_nothing_else() {
-    for error in core_errors() {
-        let service = ReleaseService::new(Failing(error.clone().into()), Unauthenticated);
-        let status = ask(&service, request("DELETE", &format!("{RELEASES}/r1?action=end"), "")).status();
+proptest! {
+    #[test]
+    fn on_a_delete_the_core_gives_400_or_404_and_nothing_else(error in any::<Error>(), codes in codes()) {
+        let service = ReleaseService::new(Failing(error.clone().into()), Unauthenticated).codes(codes);
+        let delete = request("DELETE", &format!("{RELEASES}/r1?action=end"), "");
+        let (method, path) = (delete.method().clone(), delete.uri().path().to_owned());
+        let response = ask(&service, delete);
         let expected = if error.kind() == ErrorKind::NotFound { 404 } else { 400 };
-        assert_eq!(status, expected, "{error}");
+        prop_assert_eq!(response.status(), expected, "{}", error);
+        prop_assert_eq!(properties::answer_is_documented(&method, &path, codes, response), Ok(()));
     }
+}
+
+fn codes() -> impl Strategy<Value = Codes> {
+    prop::sample::select(vec![Codes::Newer, Codes::Older])
 }
 
 #[test]

@@ -191,8 +191,10 @@ fn a_wrong_service_breaks_each_property() {
     let created = |asked: &str, status, body: &str| {
         properties::create_body_is_understood_or_refused(asked.as_bytes(), |_| reply(status, body))
     };
-    assert_eq!(created(CREATE, 201, CREATE), Ok(201));
-    broken(created(CREATE, 201, &CREATE.replace("cart-v2", "cart-v3")), "/metadata/name");
+    let release = CREATE.replacen('{', r#"{"kind":"Release","#, 1);
+    assert_eq!(created(CREATE, 201, &release), Ok(201));
+    broken(created(CREATE, 201, CREATE), "not the JSON of its kind");
+    broken(created(CREATE, 201, &release.replace("cart-v2", "cart-v3")), "/metadata/name");
     broken(created("{", 201, CREATE), "not JSON, yet created");
     broken(created(CREATE, 418, "{}"), "the status is not listed");
 }
@@ -217,7 +219,19 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
     let forbidden = GOOD.replace("ASM.01010001", "ASM.01000002").replace("Invalid request.", "Forbidden.");
     assert_eq!(on_delete(403, &plain, &forbidden), Ok(()));
     assert_eq!(on_delete(200, &plain, ""), Ok(()));
-    assert_eq!(verdict(&Method::GET, &delete, 200, &plain, "{}"), Ok(()));
+    let unauthenticated =
+        GOOD.replace("ASM.01010001", "ASM.01000001").replace("Invalid request.", "Authenticate error.");
+    let challenged = [plain[0], plain[1], ("www-authenticate", "X-Auth-Token")];
+    assert_eq!(on_delete(401, &challenged, &unauthenticated), Ok(()));
+    let get = |path: &str, headers: &[(&str, &str)], body: &str| verdict(&Method::GET, path, 200, headers, body);
+    let plan = format!("{delete}/plan");
+    for (path, right) in [(&*delete, "Release"), ("/v2/meshes/mesh-1/releases", "ReleaseList"), (&*plan, "ReleasePlan")]
+    {
+        for kind in ["Release", "ReleaseList", "ReleasePlan"] {
+            let body = format!(r#"{{"kind":"{kind}"}}"#);
+            assert_eq!(get(path, &plain, &body).is_ok(), kind == right, "{path} {kind}");
+        }
+    }
     // The longest that may be, and one more.
     let with_id = |length| on_delete(400, &[("x-request-id", &"x".repeat(length)), plain[1]], GOOD);
     let with_message =
@@ -237,7 +251,14 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         (on_delete(400, &plain[..1], GOOD), "not the published one"),
         (on_delete(400, &plain, &GOOD.replace("No.", "N\\no.")), "not printable or very long"),
         (with_message(4097), "not printable or very long"),
-        (on_delete(401, &plain, &GOOD.replace("ASM.01010001", "ASM.01000001")), "a header is missing"),
+        (on_delete(401, &plain, &unauthenticated), "a header is missing"),
+        (
+            on_delete(401, &challenged, &unauthenticated.replace("Authenticate error", "Authorization failed")),
+            "not the published one",
+        ),
+        (get(&delete, &plain, ""), "not the JSON of its kind"),
+        (get(&delete, &plain, "{}"), "not the JSON of its kind"),
+        (get(&delete, &plain[..1], r#"{"kind":"Release"}"#), "not the JSON of its kind"),
         (verdict(&Method::PATCH, &delete, 405, &plain, GOOD), "a header is missing"),
     ] {
         let said = wrong.unwrap_err();
