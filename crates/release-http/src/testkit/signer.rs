@@ -2,12 +2,13 @@
 
 use http::{HeaderValue, Request};
 use sha2::{Digest, Sha256};
+use std::fmt;
 
 /// Signs requests, as a client does.
 ///
 /// Written apart from what verifies them, and as plainly as the contract puts it: it takes paths and queries as they are,
 /// so they must not need any escaping.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Signer<'a> {
     /// The access key.
     pub access: &'a str,
@@ -25,7 +26,7 @@ impl Signer<'_> {
         let mut headers = String::new();
         for name in &names {
             let value = request.headers().get(*name).map(HeaderValue::as_bytes).unwrap_or_default();
-            headers.extend([name, ":", String::from_utf8_lossy(value).trim(), "\n"]);
+            headers.extend([name, ":", String::from_utf8_lossy(value).trim_matches([' ', '\t']), "\n"]);
         }
         let mut query: Vec<&str> = request.uri().query().into_iter().flat_map(|query| query.split('&')).collect();
         query.sort_unstable();
@@ -45,6 +46,13 @@ impl Signer<'_> {
         if let Ok(authorization) = HeaderValue::try_from(authorization) {
             request.headers_mut().insert("authorization", authorization);
         }
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("access", &self.access).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,6 @@ use http::header::AUTHORIZATION;
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
 
 /// What the header says, in a form that can be worked with.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Authorization<'a> {
     pub(super) access: &'a str,
     /// Lower case, sorted, without repetition, with `host` and `x-sdk-date`.
