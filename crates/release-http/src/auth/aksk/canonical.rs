@@ -9,11 +9,16 @@ use http::request::Parts;
 use http::{HeaderMap, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use time::{Date, Month, Time, UtcDateTime};
 
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A slash of the path that was escaped is signed as a slash. Source: contract. The parser refuses it.
+const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
+
+/// What may be around the value of a header and is no part of it (RFC 9110, 5.5).
+const BLANKS: [char; 2] = [' ', '\t'];
 
 const DATE_RULE: &str = "X-Sdk-Date must be given exactly once, as YYYYMMDDTHHMMSSZ in UTC.";
 
@@ -26,7 +31,7 @@ pub(super) fn request(head: &Parts, signed_headers: &[&str], body: &[u8]) -> Res
     text.push('\n');
     for name in signed_headers {
         let value = if *name == "host" { host(&head.headers, &head.uri)? } else { header(&head.headers, name)? };
-        text.extend([name, ":", value.trim(), "\n"]);
+        text.extend([name, ":", value, "\n"]);
     }
     text.push('\n');
     text.push_str(&signed_headers.join(";"));
@@ -50,7 +55,7 @@ pub(super) fn verify(secret: &[u8], date: &str, request: &str, signature: &[u8; 
 pub(super) fn date(headers: &HeaderMap) -> Result<(&str, u64), Denied> {
     let mut given = headers.get_all("x-sdk-date").iter();
     let text = match (given.next(), given.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| wrong(DATE_RULE))?.trim(),
+        (Some(value), None) => value.to_str().map_err(|_| wrong(DATE_RULE))?.trim_matches(BLANKS),
         _ => return Err(wrong(DATE_RULE)),
     };
     let seconds = seconds(text).ok_or_else(|| wrong(DATE_RULE))?;
@@ -71,7 +76,7 @@ fn seconds(text: &str) -> Option<u64> {
 
 /// Every segment decoded once and encoded again, so that the spelling of an escape does not matter; with a `/` at the end.
 fn push_path(text: &mut String, path: &str) {
-    let segments: Vec<String> = path.split('/').map(recoded).collect();
+    let segments: Vec<String> = path.split('/').map(|segment| recoded(segment, RESERVED_IN_PATH)).collect();
     text.push_str(&segments.join("/"));
     if !text.ends_with('/') {
         text.push('/');
@@ -83,7 +88,7 @@ fn push_query(text: &mut String, query: Option<&str>) {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     let mut pairs: Vec<(String, String)> = pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (recoded(name), recoded(value)))
+        .map(|(name, value)| (recoded(name, RESERVED), recoded(value, RESERVED)))
         .collect();
     pairs.sort();
     for (index, (name, value)) in pairs.iter().enumerate() {
@@ -92,33 +97,33 @@ fn push_query(text: &mut String, query: Option<&str>) {
 }
 
 /// What can't be decoded stays as it is, which is no encoding of anything else; the parser refuses it later.
-fn recoded(part: &str) -> String {
+fn recoded(part: &str, reserved: &'static AsciiSet) -> String {
     match percent::decode(part) {
-        Ok(decoded) => utf8_percent_encode(&decoded, RESERVED).to_string(),
+        Ok(decoded) => utf8_percent_encode(&decoded, reserved).to_string(),
         Err(_) => part.to_owned(),
     }
 }
 
-/// The one value of a signed header: of two, one would not be covered.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Cow<'a, str>, Denied> {
+/// The one value of a signed header: of two, one would not be covered. Only ASCII, since bytes that are no text have no
+/// canonical form.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Denied> {
     let mut given = headers.get_all(name).iter();
     match (given.next(), given.next()) {
-        (Some(value), None) => Ok(String::from_utf8_lossy(value.as_bytes())),
+        (Some(value), None) => value
+            .to_str()
+            .map(|value| value.trim_matches(BLANKS))
+            .map_err(|_| wrong("A header in SignedHeaders has characters that are not ASCII: encode them.")),
         _ => Err(wrong("Each header in SignedHeaders must be given exactly once.")),
     }
 }
 
 /// HTTP/2 has the host in the request's target; where both are given they must agree.
-fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Cow<'a, str>, Denied> {
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<&'a str, Denied> {
     match (headers.contains_key(HOST), uri.authority()) {
-        (false, Some(authority)) => Ok(authority.as_str().into()),
+        (false, Some(authority)) => Ok(authority.as_str()),
         (true, Some(authority)) => {
             let host = header(headers, "host")?;
-            if host.trim() == authority.as_str() {
-                Ok(host)
-            } else {
-                Err(wrong("Host and the request's target differ."))
-            }
+            if host == authority.as_str() { Ok(host) } else { Err(wrong("Host and the request's target differ.")) }
         }
         (_, None) => header(headers, "host"),
     }

@@ -24,7 +24,9 @@ const SKEW: u64 = 15 * 60;
 /// - **A signature is good for one request.** It is remembered until its date is too old, by access key and in bounded
 ///   memory; when a key has signed more than its [`capacity`](Self::capacity) within that time, further requests are
 ///   refused, not let through. The algorithm has a resolution of one second and no nonce, so who sends the same request
-///   twice within a second signs a header that differs as well, for example `X-Request-Id`.
+///   twice within a second signs a header that differs as well, for example `X-Request-Id`. The memory is this value's and
+///   in this process: with several processes behind one address a signature is good once in each, and after a restart
+///   once more, until its date is 15 minutes old.
 /// - The body is always hashed: `X-Sdk-Content-Sha256` must be its hash where it is given, and `UNSIGNED-PAYLOAD` is
 ///   refused.
 /// - The path and the query are signed as the client sent them. A router that takes a prefix off the path before it calls

@@ -4,12 +4,13 @@ use super::{SKEW, wrong};
 use crate::auth::Denied;
 use std::collections::BTreeSet;
 
-/// The signatures of one access key whose date is still good, by date.
-#[derive(Debug, Default)]
+/// The signatures of one access key whose date is still good, by date. In this process only: a restart forgets them.
+#[derive(Default)]
 pub(super) struct Seen {
     signatures: BTreeSet<(u64, [u8; 32])>,
-    /// The latest time there was: a clock that goes back does not bring forgotten signatures back to life.
-    latest: u64,
+    /// The latest date of a signature that was forgotten: what is not later may have been used. So a clock that goes back
+    /// brings no forgotten signature back to life, and one that was far ahead for a moment locks nobody out for long.
+    forgotten: Option<u64>,
 }
 
 impl Seen {
@@ -17,13 +18,13 @@ impl Seen {
     ///
     /// The date is part of what was signed, so the same signature comes with the same date.
     pub(super) fn admit(&mut self, date: u64, signature: [u8; 32], now: u64, capacity: usize) -> Result<(), Denied> {
-        self.latest = self.latest.max(now);
-        let oldest = self.latest.saturating_sub(SKEW);
-        if date < oldest {
-            return Err(wrong("X-Sdk-Date is more than 15 minutes off: check the clock and sign again."));
-        }
+        let oldest = now.saturating_sub(SKEW);
         while self.signatures.first().is_some_and(|(date, _)| *date < oldest) {
-            self.signatures.pop_first();
+            let date = self.signatures.pop_first().map(|(date, _)| date);
+            self.forgotten = self.forgotten.max(date);
+        }
+        if self.forgotten.is_some_and(|forgotten| date <= forgotten) {
+            return Err(wrong("X-Sdk-Date is of a time whose signatures are used up: sign again, with a later one."));
         }
         if self.signatures.contains(&(date, signature)) {
             return Err(wrong(
@@ -72,6 +73,19 @@ mod tests {
         assert_eq!(seen.admit(NOW, [1; 32], NOW, 9), Ok(()));
         assert_eq!(seen.admit(NOW + SKEW + 1, [2; 32], NOW + SKEW + 1, 9), Ok(()));
         assert!(seen.admit(NOW, [1; 32], NOW, 9).is_err());
+        assert!(seen.admit(NOW, [3; 32], NOW, 9).is_err());
+        assert_eq!(seen.admit(NOW + 1, [3; 32], NOW, 9), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_and_forth_makes_room_and_forgets_nothing() {
+        let mut seen = Seen::default();
+        for day in 0..9 {
+            let now = NOW + day * 24 * 60 * 60;
+            assert_eq!(seen.admit(now, [1; 32], now, 1), Ok(()));
+            assert!(seen.admit(now, [1; 32], now - 60, 1).is_err());
+        }
+        assert_eq!(seen.signatures.len(), 1);
     }
 
     #[test]
