@@ -9,6 +9,9 @@ use std::future::Future;
 /// They get values that have been parsed and a caller that may touch the mesh; they answer with a value or a [`Failure`].
 /// How a release is created, stored and driven to its end is theirs; so is its id.
 ///
+/// **A future of theirs is dropped when its caller hangs up**, at any await. What was decided must then go on: store the
+/// decision first, carry it out in a task of your own, and let the future only wait for that.
+///
 /// Implement it with `async fn`; the futures must be `Send`. The `Memory` of the feature
 /// `testkit` is an example.
 pub trait Api: Send + Sync {

@@ -3,8 +3,11 @@
 //! A thin adapter. It parses a request into a [`Call`], asks the [`Api`] that the embedder implements, and turns the
 //! answer into a response. It has no runtime, no server and no traffic rule of its own.
 //!
-//! - [`ReleaseService`] is a tower `Service` that mounts in axum, hyper and tonic; [`ReleaseService::answer`] is the same
-//!   as a plain function. [`Call::parse`] and [`Problem::into_response`] are its two halves, for whoever wants less.
+//! - [`ReleaseService`] is a tower `Service` that mounts in axum and hyper, and next to gRPC in the axum router that tonic
+//!   makes of its `Routes`; [`ReleaseService::answer`] is the same as a plain function.
+//! - For whoever wants less, its two halves are plain functions, too: [`Call::parse`] understands a request, and
+//!   [`Answer::into_response`] and [`Problem::into_response`] write every answer. `X-Request-Id` is between the two:
+//!   [`RequestIds`].
 //! - [`Authenticate`] says who is calling: [`Tokens`], [`AkSk`], a pair of both, or [`Unauthenticated`].
 //! - [`OPENAPI`] is the OpenAPI 3.1 document of all of it.
 //!
@@ -15,7 +18,7 @@
 //! | `Delete` | `DELETE /v2/meshes/{mesh_id}/namespaces/{namespace}/releases/{release_id}?action=cancel\|end` | 200, empty |
 //! | `Get` | `GET …/releases/{release_id}` | 200, the Release |
 //! | `Update` | `PUT …/releases/{release_id}`, `{"spec": {"imageVersion": …}}` | 200, the Release |
-//! | `Create` | `POST /v2/meshes/{mesh_id}/namespaces/{namespace}/releases`, a Release | 201, the Release |
+//! | `Create` | `POST /v2/meshes/{mesh_id}/namespaces/{namespace}/releases`, a Release | 201, the Release, its path in `Location` |
 //! | `List` | `GET /v2/meshes/{mesh_id}/releases` | 200, a `ReleaseList` |
 //! | `SetPolicy`, ours | `PUT …/releases/{release_id}/policy`, a policy | 200, the Release |
 //! | `Reopen`, ours | `POST …/releases/{release_id}/reopen` | 200, the Release |
@@ -25,9 +28,10 @@
 //!
 //! 1. The path (404) and the method (405, with `Allow`). Fixed segments are compared as they are written.
 //! 2. The length of the body (413): here because a signature covers the body.
-//! 3. The credentials (401).
+//! 3. The credentials (401; 500 if they can't be checked now).
 //! 4. The mesh id (400), and whether the caller may touch that mesh (403).
-//! 5. `Content-Type` (400): mandatory on every operation, `application/json` with `charset=utf-8` or without.
+//! 5. `Content-Type` (400): mandatory on a DELETE, PUT and POST, also without a body; `application/json` with
+//!    `charset=utf-8` or without. A GET needs none (ours: the contract asks for it on a DELETE), but no other one will do.
 //! 6. The other ids (400). Path segments are percent-decoded once and strictly: bad escapes, control characters and
 //!    slashes are refused.
 //! 7. The query (400): `action` exactly once where there is one. **Every other query parameter is refused**, by name.
@@ -51,7 +55,7 @@
 //!
 //! # Every answer
 //!
-//! Carries `X-Request-Id`: the caller's, if there is one of 1 to 64 letters, digits, `-`, `_` or `.`, else a new one. An
+//! Is not to be kept by a cache (`Cache-Control: no-store`), and carries `X-Request-Id`: the caller's, if there is one of 1 to 64 letters, digits, `-`, `_` or `.`, else a new one. An
 //! error has `errorCode` and `errorMsg`, in one of two generations of [`Codes`]. No message repeats a header's value, the
 //! value of a query parameter that is not known, or any credential.
 
@@ -83,6 +87,6 @@ pub use parse::Call;
 pub use problem::{Codes, Problem, ProblemKind, Published};
 pub use request_id::RequestIds;
 pub use resource::{ClusterId, DeploymentName, Details, ImageVersion, NewRelease, Release};
-pub use respond::Body;
+pub use respond::{Answer, Body};
 pub use route::Operation;
 pub use service::ReleaseService;

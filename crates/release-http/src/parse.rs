@@ -30,7 +30,8 @@ pub enum Call {
 
 impl Call {
     /// Understands a request without answering it: for whoever needs neither the authentication nor the
-    /// [`Api`](crate::Api).
+    /// [`Api`](crate::Api). The other half are [`Answer::into_response`](crate::Answer::into_response) and
+    /// [`Problem::into_response`]; neither half sets `X-Request-Id`.
     ///
     /// ```
     /// use release_core::Action;
@@ -83,7 +84,7 @@ pub(crate) fn mesh(route: &Route<'_>) -> Result<MeshId, Problem> {
 
 /// The rest: content type, path, query, body, in this order.
 pub(crate) fn call(route: &Route<'_>, mesh: MeshId, head: &Parts, body: &[u8]) -> Result<Call, Problem> {
-    media_type::check(&head.headers)
+    media_type::check(&head.method, &head.headers)
         .and_then(|()| understood(route, mesh, head.uri.query(), body))
         .map_err(Problem::invalid)
 }

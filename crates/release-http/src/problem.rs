@@ -1,6 +1,6 @@
 //! Everything that is not a success, and what it is on the wire: status, code and message.
 
-use crate::{Failure, Operation};
+use crate::{Denied, Failure, Operation};
 use http::StatusCode;
 use release_core::{Error, ErrorKind, Note};
 use std::borrow::Cow;
@@ -114,8 +114,8 @@ impl Problem {
         Self::new(ProblemKind::Invalid, detail)
     }
 
-    /// What the embedder's failure of an operation is to the caller.
-    pub(crate) fn of_failure(operation: Operation, failure: Failure) -> Self {
+    /// What the embedder's failure of an operation is to the caller: on a delete, an error of the core is 400 or 404.
+    pub fn of_failure(operation: Operation, failure: Failure) -> Self {
         match failure {
             Failure::Refused { error, closed_at } => Self::of_core(operation, error, closed_at),
             Failure::NotFinished { action, phase, reason } => {
@@ -157,6 +157,22 @@ impl Problem {
             ErrorKind::Invalid | ErrorKind::Conflict => ProblemKind::Invalid,
         };
         Self { kind, detail: Detail::Core { error, closed_at } }
+    }
+}
+
+/// 401, but for a caller who is known and not allowed (403) and for credentials that could not be checked (500).
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Missing(what) => {
+                Self::new(ProblemKind::Unauthenticated, format!("The request has no credentials: {what}."))
+            }
+            Denied::Wrong(why) => Self::new(ProblemKind::Unauthenticated, why),
+            Denied::Forbidden(why) => Self::new(ProblemKind::Forbidden, why),
+            Denied::Unavailable => {
+                Self::new(ProblemKind::Internal, "The credentials could not be checked now: repeat the request later.")
+            }
+        }
     }
 }
 

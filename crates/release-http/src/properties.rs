@@ -136,6 +136,12 @@ pub fn answer_is_documented(method: &Method, path: &str, codes: Codes, response:
     if headers.get("x-request-id").is_none_or(|id| id.is_empty() || id.len() > 64) {
         return complaint("no X-Request-Id");
     }
+    if headers.get("cache-control").is_none_or(|cache| cache != "no-store") {
+        return complaint("a cache may keep it");
+    }
+    if status == 201 && headers.get("location").is_none() {
+        return complaint("no Location");
+    }
     if success {
         if method == Method::DELETE {
             return if body.is_empty() { Ok(()) } else { complaint("not empty") };
@@ -192,12 +198,17 @@ pub fn documented_statuses(method: &Method, path: &str) -> Vec<String> {
             && template.zip(path).all(|(template, segment)| template.starts_with('{') || template == segment)
     });
     let operation = template.and_then(|(_, item)| item.get(method.as_str().to_ascii_lowercase()));
-    let responses = match (template, operation) {
-        (_, Some(operation)) if method.as_str() == method.as_str().to_ascii_uppercase() => operation.get("responses"),
-        (Some(_), _) => return vec!["405".into()],
-        (None, _) => return vec!["404".into()],
+    let (responses, kind) = match (template, operation) {
+        (_, Some(operation)) if method.as_str() == method.as_str().to_ascii_uppercase() => {
+            (operation.get("responses"), None)
+        }
+        (Some(_), _) => (document.get("x-outside-of-operations"), Some("#/components/responses/MethodNotAllowed")),
+        (None, _) => (document.get("x-outside-of-operations"), Some("#/components/responses/UnknownPath")),
     };
-    responses.and_then(Value::as_object).into_iter().flatten().map(|(status, _)| status.clone()).collect()
+    let responses = responses.and_then(Value::as_object).into_iter().flatten();
+    let listed = responses
+        .filter(|(_, response)| kind.is_none_or(|kind| response.get("$ref").and_then(Value::as_str) == Some(kind)));
+    listed.map(|(status, _)| status.clone()).collect()
 }
 
 /// The text of a response's body.

@@ -104,8 +104,7 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
     {
         let route = parse::route(&head.method, head.uri.path())?;
         let body = collect(body, self.body_limit).await?;
-        let caller = self.shared.authenticate.authenticate(head, &body).await;
-        let caller = caller.map_err(|denied| Problem::new(ProblemKind::Unauthenticated, denied.into_sentence()))?;
+        let caller = self.shared.authenticate.authenticate(head, &body).await?;
         let mesh = parse::mesh(&route)?;
         if !caller.may_touch(&mesh) {
             let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
@@ -146,8 +145,24 @@ where
     match Box::pin(Limited::new(body, limit).collect()).await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        // A limit of somebody around this service; how long it is, is not known here.
+        Err(error) if has_length_limit(&*error) => {
+            Err(Problem::new(ProblemKind::TooLarge, "The body is longer than the limit: send less."))
+        }
         Err(_) => Err(Problem::invalid("The body ended before it was complete: send the request again.")),
     }
+}
+
+/// Whether the error, or any that it wraps, is about a body that is too long.
+fn has_length_limit(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 impl<A, U, B> tower_service::Service<Request<B>> for ReleaseService<A, U>

@@ -57,23 +57,19 @@ impl Caller {
     }
 }
 
-/// Why a caller is not let in: 401. The texts reach the caller, so they hold nothing secret.
+/// Why a caller is not let in. The texts reach the caller, so they hold nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// There are no credentials of this kind; what would be one.
+    /// There are no credentials of this kind; what would be one: 401.
     Missing(Cow<'static, str>),
-    /// There are, and they are wrong; a sentence that says why and what to do.
+    /// There are, and they are wrong; a sentence that says why and what to do: 401.
     Wrong(Cow<'static, str>),
-}
-
-impl Denied {
-    /// What the caller is told.
-    pub(crate) fn into_sentence(self) -> Cow<'static, str> {
-        match self {
-            Self::Missing(what) => format!("The request has no credentials: {what}.").into(),
-            Self::Wrong(why) => why,
-        }
-    }
+    /// They are right, and whoever has them may not use the API; a sentence that says why and what to do: 403. That one mesh
+    /// is not the caller's is for [`Caller`] to say.
+    Forbidden(Cow<'static, str>),
+    /// Whether they are right can't be found out now: 500, which clients repeat. A service of identities that fails makes
+    /// no credentials wrong. Why is for the embedder's log.
+    Unavailable,
 }
 
 /// Lets everybody touch everything: for tests, and where something in front has checked the caller already.

@@ -114,8 +114,9 @@ fn place_in_policy(path: &str) -> Place {
     let general: String = path.chars().filter(|char| !char.is_ascii_digit()).collect();
     match general.as_str() {
         "content" | "content[]" => Place::Array,
-        "" | "content[][]" => Place::Choice,
-        "content[][].header.value" | "content[][].cookie.value" | "content[][].query.value" => Place::Choice,
+        "" | "content[][]" | "content[][].header.value" | "content[][].cookie.value" | "content[][].query.value" => {
+            Place::Choice
+        }
         _ => Place::Other,
     }
 }

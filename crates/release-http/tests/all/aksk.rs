@@ -510,9 +510,11 @@ proptest! {
         prop_assert!(check(&aksk(), signed.clone()).is_ok());
         for part in Part::ALL {
             // Not every byte can be there; the next one that can is taken.
-            let asked = (0..1000).find_map(|next| {
-                let mut asked = signed.clone();
-                changed(&mut asked, part, at + next / 256, to.wrapping_add((next % 256) as u8)).map(|()| asked)
+            let asked = (0..4).find_map(|more| {
+                (0..=255).find_map(|next| {
+                    let mut asked = signed.clone();
+                    changed(&mut asked, part, at + more, to.wrapping_add(next)).map(|()| asked)
+                })
             });
             let asked = asked.unwrap();
             prop_assert!(check(&aksk(), asked.clone()).is_err(), "{:?} {:?}", part, asked);

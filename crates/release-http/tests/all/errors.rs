@@ -1,11 +1,15 @@
 //! Every error body, in both generations of codes.
 
-use crate::support::{CREATE, Failing, RELEASES, ask, one_of_each, request};
+use crate::support::{CREATE, Failing, RELEASES, ask, one_of_each, refusal, request};
 use http::Request;
+use http::request::Parts;
 use proptest::prelude::*;
 use release_core::{Action, Error, ErrorKind, Note, ParseError, Phase, ReleaseId, ReleaseKey, Stage, Version};
-use release_http::testkit::Memory;
-use release_http::{Caller, Codes, Failure, ReleaseService, Tokens, Unauthenticated, properties};
+use release_http::testkit::{Memory, block_on};
+use release_http::{
+    Answer, Api, Authenticate, Call, Caller, Codes, Denied, Failure, Operation, Problem, ReleaseService, Tokens,
+    Unauthenticated, properties,
+};
 use std::fmt::Write as _;
 
 fn key() -> ReleaseKey {
@@ -140,4 +144,61 @@ fn only_a_create_says_that_something_exists_already() {
         let status = ask(&service, request(method, &target, body)).status();
         assert_eq!(status, if target == RELEASES { 409 } else { 400 }, "{method} {target}");
     }
+}
+
+/// Denies everybody for one reason.
+struct Denies(Denied);
+
+impl Authenticate for Denies {
+    async fn authenticate(&self, _: &Parts, _: &[u8]) -> Result<Caller, Denied> {
+        Err(self.0.clone())
+    }
+}
+
+#[test]
+fn a_caller_is_denied_with_the_status_that_says_why() {
+    for (denied, codes, said) in [
+        (
+            Denied::Missing("set it".into()),
+            Codes::Older,
+            "401 Authorization failed. The request has no credentials: set it.",
+        ),
+        (Denied::Wrong("No.".into()), Codes::Newer, "401 Authenticate error. No."),
+        (Denied::Forbidden("Ask for it.".into()), Codes::Newer, "403 Forbidden. Ask for it."),
+        (
+            Denied::Unavailable,
+            Codes::Newer,
+            "500 Internal error. The credentials could not be checked now: repeat the request later.",
+        ),
+    ] {
+        let service = ReleaseService::new(Memory::default(), Denies(denied.clone())).codes(codes);
+        assert_eq!(refusal(&service, request("GET", &format!("{RELEASES}/r1"), "")), said);
+        // Of a pair, the second is asked only when there are no credentials of the first kind.
+        let pair = ReleaseService::new(Memory::default(), (Denies(denied.clone()), Unauthenticated));
+        let status = ask(&pair, request("GET", "/v2/meshes/mesh-1/releases", "")).status();
+        assert_eq!(status == 200, matches!(denied, Denied::Missing(_)), "{denied:?}");
+    }
+}
+
+/// Whoever calls the halves of the adapter can write every answer that the service gives.
+#[test]
+fn the_halves_write_the_same_answers_as_the_service() {
+    let key = ReleaseKey::parse("mesh-1", "shop", "r1").unwrap();
+    let by_hand = |response: http::Response<release_http::Body>| (response.status(), properties::text_of(response));
+    let service = ReleaseService::new(Memory::default(), Unauthenticated);
+    let created = ask(&service, request("POST", RELEASES, CREATE));
+    assert_eq!(created.headers()["location"], format!("{RELEASES}/r1"));
+    let memory = Memory::default();
+    let Call::Create(new) = Call::parse(&request("POST", RELEASES, CREATE).into_parts().0, CREATE.as_bytes()).unwrap()
+    else {
+        panic!("it is no create")
+    };
+    let release = block_on(memory.create(new)).unwrap();
+    assert_eq!(by_hand(Answer::Created(release.clone()).into_response(Codes::Newer)), by_hand(created));
+    let got = ask(&service, request("GET", &format!("{RELEASES}/r1"), ""));
+    assert_eq!(by_hand(Answer::Release(release).into_response(Codes::Newer)), by_hand(got));
+    let failing = ReleaseService::new(Failing(Error::UnknownRelease(key.clone().into()).into()), Unauthenticated);
+    let problem = Problem::of_failure(Operation::Get, Error::UnknownRelease(key.into()).into());
+    let got = ask(&failing, request("GET", &format!("{RELEASES}/r1"), ""));
+    assert_eq!(by_hand(problem.into_response(Codes::Newer)), by_hand(got));
 }

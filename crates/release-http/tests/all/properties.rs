@@ -154,6 +154,7 @@ fn a_wrong_service_breaks_each_property() {
     let reply = |status: u16, body: &str| {
         let response = Response::builder().status(status);
         let response = response.header("x-request-id", "1").header("content-type", "application/json");
+        let response = response.header("cache-control", "no-store").header("location", "/");
         let challenge = if status == 401 { response.header("www-authenticate", "X-Auth-Token") } else { response };
         challenge.body(Body::from(body.to_owned())).unwrap()
     };
@@ -212,7 +213,7 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         let response = response.body(Body::from(body.to_owned())).unwrap();
         properties::answer_is_documented(method, path, Codes::Newer, response)
     };
-    let plain = [("x-request-id", "1"), ("content-type", "application/json")];
+    let plain = [("x-request-id", "1"), ("content-type", "application/json"), ("cache-control", "no-store")];
     let on_delete =
         |status, headers: &[(&str, &str)], body: &str| verdict(&Method::DELETE, &delete, status, headers, body);
     assert_eq!(on_delete(400, &plain, GOOD), Ok(()));
@@ -221,11 +222,12 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
     assert_eq!(on_delete(200, &plain, ""), Ok(()));
     let unauthenticated =
         GOOD.replace("ASM.01010001", "ASM.01000001").replace("Invalid request.", "Authenticate error.");
-    let challenged = [plain[0], plain[1], ("www-authenticate", "X-Auth-Token")];
+    let challenged = [plain[0], plain[1], plain[2], ("www-authenticate", "X-Auth-Token")];
     assert_eq!(on_delete(401, &challenged, &unauthenticated), Ok(()));
     let get = |path: &str, headers: &[(&str, &str)], body: &str| verdict(&Method::GET, path, 200, headers, body);
-    let plan = format!("{delete}/plan");
-    for (path, right) in [(&*delete, "Release"), ("/v2/meshes/mesh-1/releases", "ReleaseList"), (&*plan, "ReleasePlan")]
+    let preview = format!("{delete}/plan");
+    for (path, right) in
+        [(&*delete, "Release"), ("/v2/meshes/mesh-1/releases", "ReleaseList"), (&*preview, "ReleasePlan")]
     {
         for kind in ["Release", "ReleaseList", "ReleasePlan"] {
             let body = format!(r#"{{"kind":"{kind}"}}"#);
@@ -233,7 +235,7 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         }
     }
     // The longest that may be, and one more.
-    let with_id = |length| on_delete(400, &[("x-request-id", &"x".repeat(length)), plain[1]], GOOD);
+    let with_id = |length| on_delete(400, &[("x-request-id", &"x".repeat(length)), plain[1], plain[2]], GOOD);
     let with_message =
         |length| on_delete(400, &plain, &GOOD.replace("No.", &"x".repeat(length - "Invalid request. ".len())));
     assert_eq!((with_id(64), with_message(4096)), (Ok(()), Ok(())));
@@ -242,13 +244,15 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         (on_delete(409, &plain, GOOD), "the status is not listed"),
         (on_delete(400, &plain[1..], GOOD), "no X-Request-Id"),
         (with_id(65), "no X-Request-Id"),
-        (on_delete(400, &[("x-request-id", ""), plain[1]], GOOD), "no X-Request-Id"),
+        (on_delete(400, &[("x-request-id", ""), plain[1], plain[2]], GOOD), "no X-Request-Id"),
+        (on_delete(200, &plain[..2], ""), "a cache may keep it"),
+        (verdict(&Method::POST, RELEASES, 201, &plain, r#"{"kind":"Release"}"#), "no Location"),
         (on_delete(200, &plain, "{}"), "not empty"),
         (on_delete(400, &plain, ""), "not the published one"),
         (on_delete(400, &plain, &GOOD.replace("ASM.01010001", "ASM.01400001")), "not the published one"),
         (on_delete(400, &plain, &GOOD.replace("Invalid", "Wrong")), "not the published one"),
         (on_delete(404, &plain, GOOD), "not the published one"),
-        (on_delete(400, &plain[..1], GOOD), "not the published one"),
+        (on_delete(400, &[plain[0], plain[2]], GOOD), "not the published one"),
         (on_delete(400, &plain, &GOOD.replace("No.", "N\\no.")), "not printable or very long"),
         (with_message(4097), "not printable or very long"),
         (on_delete(401, &plain, &unauthenticated), "a header is missing"),
@@ -258,7 +262,7 @@ fn the_checker_finds_what_is_wrong_with_an_answer() {
         ),
         (get(&delete, &plain, ""), "not the JSON of its kind"),
         (get(&delete, &plain, "{}"), "not the JSON of its kind"),
-        (get(&delete, &plain[..1], r#"{"kind":"Release"}"#), "not the JSON of its kind"),
+        (get(&delete, &[plain[0], plain[2]], r#"{"kind":"Release"}"#), "not the JSON of its kind"),
         (verdict(&Method::PATCH, &delete, 405, &plain, GOOD), "a header is missing"),
     ] {
         let said = wrong.unwrap_err();

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use release_http::{Authenticate, Body, Caller, Codes, Denied, Problem, ProblemKind};
+use release_http::{Authenticate, Body, Caller, Codes, Problem, ProblemKind};
 use release_xds::control::ForgetError;
 use release_xds::{EnvoyMesh, NodeReport};
 
@@ -63,13 +63,7 @@ async fn admit<U: Authenticate>(authenticate: &U, request: &Request<Incoming>) -
         head.headers_mut().clone_from(request.headers());
         head.into_parts()
     };
-    let caller = authenticate.authenticate(&head, &[]).await.map_err(|denied| {
-        let why = match denied {
-            Denied::Missing(what) => format!("The request has no credentials: {what}.").into(),
-            Denied::Wrong(why) => why,
-        };
-        Problem::new(ProblemKind::Unauthenticated, why)
-    })?;
+    let caller = authenticate.authenticate(&head, &[]).await?;
     if caller == Caller::of_every_mesh() {
         return Ok(());
     }
