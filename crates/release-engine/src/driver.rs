@@ -3,7 +3,7 @@
 use crate::backoff::{Backoff, after};
 use crate::inner::Inner;
 use crate::registry::Newest;
-use crate::{Event, Mesh, ReplaceError, Store, StoreError, Stored};
+use crate::{Cause, Event, Mesh, ReplaceError, Store, StoreError, Stored};
 use release_core::{Change, ReleaseKey, Report, Step};
 use std::any::Any;
 use std::future::{Future, pending, poll_fn};
@@ -66,18 +66,18 @@ async fn drive<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey, mu
             backoff.reset();
         }
         let started = Instant::now();
-        let report = tokio::select! {
+        let answer = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             () = superseded(&mut newest, &step) => continue,
-            report = attempt(inner, &stored, &step) => report,
+            answer = attempt(inner, &stored, &step) => answer,
         };
         let stored = Arc::clone(&newest.borrow_and_update());
         if stored.record.task.next_step().as_ref() != Some(&step) {
             // News that came with the answer. It must not wait for a pause.
             continue;
         }
-        match take_in(inner, &stored, report).await {
+        match take_in(inner, &stored, answer).await {
             Tried::Moved => failing = None,
             // The step may be the same as before: then its failures still count.
             Tried::Lost => stale = true,
@@ -123,28 +123,36 @@ async fn superseded(newest: &mut Newest, step: &Step) {
     pending::<()>().await;
 }
 
+/// What a report came from, for those who count failures, and the report.
+type Answer = (Cause, Report);
+
 /// Has the mesh perform a step, and makes sure that there is an answer, and that it answers this step.
-async fn attempt<S: Store, M: Mesh>(inner: &Inner<S, M>, stored: &Stored, step: &Step) -> Report {
+async fn attempt<S: Store, M: Mesh>(inner: &Inner<S, M>, stored: &Stored, step: &Step) -> Answer {
     let limit = inner.settings.step_limit;
     // In a block, so that what panics before there is a future is caught too.
     let performed = caught(async { inner.mesh.perform(stored.record.task.spec(), step).await });
-    match timeout(limit, performed).await {
-        Ok(Ok(report)) if report.step() == step.kind() && report.generation() == step.generation() => report,
-        Ok(Ok(report)) => {
-            step.failed(format!("the mesh adapter answered another step ({}, {})", report.step(), report.generation()))
+    let (cause, reason) = match timeout(limit, performed).await {
+        Ok(Ok(report)) if report.step() == step.kind() && report.generation() == step.generation() => {
+            return (Cause::Mesh, report);
         }
-        Ok(Err(panic)) => step.failed(format!("the mesh adapter panicked: {panic}")),
-        Err(_) => step.failed(format!("no answer within {} s; started over", limit.as_secs_f64())),
-    }
+        Ok(Ok(report)) => {
+            let answered =
+                format!("the mesh adapter answered another step ({}, {})", report.step(), report.generation());
+            (Cause::WrongAnswer, answered)
+        }
+        Ok(Err(panic)) => (Cause::Panic, format!("the mesh adapter panicked: {panic}")),
+        Err(_) => (Cause::NoAnswer, format!("no answer within {} s; started over", limit.as_secs_f64())),
+    };
+    (cause, step.failed(reason))
 }
 
 /// Takes in what came of a step, and stores the task if that changed it.
-async fn take_in<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, stored: &Stored, report: Report) -> Tried {
+async fn take_in<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, stored: &Stored, (cause, report): Answer) -> Tried {
     let (mut record, from) = (stored.record.clone(), stored.record.task.phase());
     let key = record.task.key().clone();
     let failed = if let Report::Failed { step, reason, .. } = &report {
         tracing::warn!(release = %key, %step, %reason, "a step did not succeed and is tried again");
-        inner.store.listener.tell(Event::Failed { key: &key, step: *step, reason: reason.as_str() });
+        inner.store.listener.tell(Event::Failed { key: &key, step: *step, cause, reason: reason.as_str() });
         true
     } else {
         false

@@ -30,7 +30,9 @@ pub enum Event<'a> {
         key: &'a ReleaseKey,
         /// The step.
         step: StepKind,
-        /// Why, as it stands in the task.
+        /// Who said so: of a few kinds, so that they can be counted.
+        cause: Cause,
+        /// Why, as it stands in the task. It names proxies and what they said, which is not for everybody.
         reason: &'a str,
     },
     /// A call of the store failed, or had no answer within [`Settings::store_limit`](crate::Settings::store_limit). A write
@@ -39,6 +41,20 @@ pub enum Event<'a> {
         /// Why.
         error: &'a StoreError,
     },
+}
+
+/// Who said that a step did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The mesh: it can't do the step, or waits for something and says for what.
+    Mesh,
+    /// Nobody: the mesh had no answer within [`Settings::step_limit`](crate::Settings::step_limit).
+    NoAnswer,
+    /// The mesh adapter answered another step.
+    WrongAnswer,
+    /// The mesh adapter panicked.
+    Panic,
 }
 
 /// Who is told of events. It is called where they happen and must not block; nor may it panic, but that only reaches the log.

@@ -54,7 +54,7 @@ mod store;
 
 pub use engine::Engine;
 pub use error::EngineError;
-pub use event::{Event, Observer};
+pub use event::{Cause, Event, Observer};
 pub use mesh::Mesh;
 pub use record::{Record, Revision, Stored, Timestamp};
 pub use settings::Settings;

@@ -209,7 +209,7 @@ async fn the_observer_sees_every_phase_once() {
             "a: closing (cancel, preparing) -> closing (cancel, routing)",
             "a: closing (cancel, routing) -> closing (cancel, draining)",
             "a: closing (cancel, draining) -> closing (cancel, retiring)",
-            "a: retire the grayscale version: envoy-2 refuses",
+            "a: retire the grayscale version: Mesh: envoy-2 refuses",
             "a: closing (cancel, retiring) -> closed (cancel)",
         ]
     );

@@ -79,7 +79,7 @@ impl Told {
             told.0.lock().unwrap().push(match event {
                 Event::Created { key } => format!("{} created", key.id),
                 Event::Moved { key, from, to } => format!("{}: {from} -> {to}", key.id),
-                Event::Failed { key, step, reason } => format!("{}: {step}: {reason}", key.id),
+                Event::Failed { key, step, cause, reason } => format!("{}: {step}: {cause:?}: {reason}", key.id),
                 Event::StoreFailed { error } => error.to_string(),
                 _ => "?".into(),
             });

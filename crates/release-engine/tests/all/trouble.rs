@@ -1,10 +1,10 @@
 //! A mesh that refuses, hangs, panics, lies, and comes back.
 
-use crate::fixture::{at_a_fifth, engine, key, settings, spec, until};
+use crate::fixture::{Told, at_a_fifth, engine, key, settings, spec, until};
 use release_core::{
     Action, Command, Generation, Mode, Phase, ReleaseSpec, Report, Stage, Step, StepKind, Version, Witnesses,
 };
-use release_engine::{Engine, Mesh, Settings, Store};
+use release_engine::{Cause, Engine, Mesh, Settings, Store};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, FlakyStore, Mood, SimulatedMesh};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,16 +46,21 @@ async fn it_never_gives_up_and_the_pauses_grow_to_a_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_mesh_that_hangs_or_panics_is_asked_again() {
     let panicked = "the mesh adapter panicked: the simulated mesh was told to panic";
-    let troubles = [(Behaviour::Hangs, "no answer within 30 s; started over"), (Behaviour::Panics, panicked)];
-    for (trouble, expected) in troubles {
+    let silent = "no answer within 30 s; started over";
+    let troubles = [(Behaviour::Hangs, Cause::NoAnswer, silent), (Behaviour::Panics, Cause::Panic, panicked)];
+    for (trouble, cause, expected) in troubles {
         for kind in [StepKind::Apply, StepKind::Retire(Version::Original)] {
-            let (engine, _, mesh) = engine().await;
+            let (told, mesh) = (Told::default(), SimulatedMesh::new(1));
+            let settings = Settings { observer: told.observer(), ..settings() };
+            let engine = Engine::start(MemoryStore::new(), mesh.clone(), settings).await.unwrap();
             let key = at_a_fifth(&engine, "a").await;
             let trouble = trouble.clone();
             mesh.behave(move |_, step| if step.kind() == kind { trouble.clone() } else { Behaviour::Works });
             engine.command(&key, Command::END).await.unwrap();
             let stored = until(&engine, &key, |stored| stored.record.task.failure().is_some()).await;
             assert_eq!(stored.record.task.failure().unwrap().reason.as_str(), expected, "{kind}");
+            let line = format!("a: {kind}: {cause:?}: {expected}");
+            assert!(told.lines().contains(&line), "{line} is not in {:?}", told.lines());
             mesh.behave(|_, _| Behaviour::Works);
             engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
         }
@@ -76,12 +81,15 @@ impl Mesh for MixesUp {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_to_another_step_is_a_failure() {
-    let engine = Engine::start(MemoryStore::new(), MixesUp, settings()).await.unwrap();
+    let told = Told::default();
+    let settings = Settings { observer: told.observer(), ..settings() };
+    let engine = Engine::start(MemoryStore::new(), MixesUp, settings).await.unwrap();
     engine.create(spec("a"), serde_json::Value::Null).await.unwrap();
     let stored = until(&engine, &key("a"), |stored| stored.record.task.failure().is_some()).await;
     assert_eq!(stored.record.task.phase(), Phase::Deploying);
     let reason = stored.record.task.failure().unwrap().reason;
     assert_eq!(reason.as_str(), "the mesh adapter answered another step (retire the original version, 9)");
+    assert!(told.lines().iter().any(|line| line.contains(": WrongAnswer: ")), "{:?}", told.lines());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use super::body::TimedBody;
 use super::config::Options;
-use super::metrics::{self, Metrics};
+use super::metrics::{self, InProgress, Metrics};
 use super::nodes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -96,7 +96,12 @@ where
     let id = shared.request_ids.of(request.headers());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), release = field::Empty);
     request.headers_mut().insert(X_REQUEST_ID, id);
-    let line = Line { method: request.method().clone(), uri: request.uri().clone(), began: Instant::now() };
+    let line = Line {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        began: Instant::now(),
+        _in_progress: shared.metrics.begun(),
+    };
     if let Some(page) = Page::at(request.uri().path()) {
         let answer = async move {
             let response = shared.page(page, &request).await;
@@ -190,6 +195,8 @@ struct Line {
     method: Method,
     uri: Uri,
     began: Instant,
+    /// Counts the request until its line is dropped: when it is answered, or its client has gone.
+    _in_progress: InProgress,
 }
 
 impl Line {

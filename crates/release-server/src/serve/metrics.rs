@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use release_core::{Action, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Stage, Step, StepKind};
-use release_engine::{Event, Mesh};
+use release_engine::{Cause, Event, Mesh};
 use release_xds::EnvoyMesh;
 use std::collections::HashMap;
 use std::fmt;
@@ -30,10 +30,11 @@ pub(super) struct Metrics {
     registry: Registry,
     takeovers: Family<Labels<2>, Counter>,
     stages: Family<Labels<2>, Histogram, fn() -> Histogram>,
-    failures: Family<Labels<1>, Counter>,
+    failures: Family<Labels<2>, Counter>,
     store_errors: Counter,
     unclosed: Family<Labels<1>, Gauge>,
     requests: Family<Answered, Counter>,
+    in_progress: Gauge,
     connections: Gauge,
     /// The unclosed tasks.
     tasks: Mutex<HashMap<ReleaseKey, Place>>,
@@ -69,6 +70,7 @@ impl Metrics {
             store_errors: Counter::default(),
             unclosed: Family::default(),
             requests: Family::default(),
+            in_progress: Gauge::default(),
             connections: Gauge::default(),
             tasks: Mutex::default(),
             registry: Registry::default(),
@@ -85,7 +87,7 @@ impl Metrics {
         );
         registry.register(
             "step_failures",
-            "Steps that did not succeed and are tried again; the log and the release say why",
+            "Steps that did not succeed and are tried again, by who said so; the log and the release have the words",
             metrics.failures.clone(),
         );
         registry.register(
@@ -95,6 +97,11 @@ impl Metrics {
         );
         registry.register("unclosed", "Tasks that are not closed, by phase or stage", metrics.unclosed.clone());
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
+        registry.register(
+            "http_requests_in_progress",
+            "Requests without an answer yet; most of them wait for a takeover",
+            metrics.in_progress.clone(),
+        );
         registry.register("http_connections", "Connections that are open", metrics.connections.clone());
         Self { registry, ..metrics }
     }
@@ -115,9 +122,9 @@ impl Metrics {
         match event {
             Event::Created { key } => self.place(key, Phase::Deploying, Some(Instant::now())),
             Event::Moved { key, from, to } => self.moved(key, from, to),
-            // Not why: that is free text with names in it, and whoever asks for metrics needs no credentials.
-            Event::Failed { step, .. } => {
-                self.failures.get_or_create(&[("step", step_name(step))]).inc();
+            // The kind of reason only: its words have names in them, and whoever asks for metrics needs no credentials.
+            Event::Failed { step, cause, .. } => {
+                self.failures.get_or_create(&[("step", step_name(step)), ("reason", cause_name(cause))]).inc();
             }
             Event::StoreFailed { .. } => drop(self.store_errors.inc()),
             _ => {}
@@ -142,6 +149,12 @@ impl Metrics {
             _ => "other",
         };
         self.requests.get_or_create(&Answered { method, status: status.as_u16() }).inc();
+    }
+
+    /// A request has begun; it has ended when what is returned is dropped.
+    pub(super) fn begun(&self) -> InProgress {
+        self.in_progress.inc();
+        InProgress(self.in_progress.clone())
     }
 
     /// The number of open connections.
@@ -194,6 +207,16 @@ impl Metrics {
     }
 }
 
+/// A request that is counted as being in progress.
+#[derive(Debug)]
+pub(super) struct InProgress(Gauge);
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 fn action_name(action: Action) -> &'static str {
     match action {
         Action::Cancel => "cancel",
@@ -216,6 +239,16 @@ fn step_name(step: StepKind) -> &'static str {
         StepKind::Apply => "apply",
         StepKind::Drain(_) => "drain",
         StepKind::Retire(_) => "retire",
+    }
+}
+
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Mesh => "the mesh says why",
+        Cause::NoAnswer => "no answer in time",
+        Cause::WrongAnswer => "answer to another step",
+        Cause::Panic => "panic",
+        _ => "other",
     }
 }
 

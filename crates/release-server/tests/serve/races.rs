@@ -64,7 +64,7 @@ async fn a_hundred_clients_wait_for_one_takeover() {
         waiting.spawn(async move { release.delete("end").await });
     }
     // All of them, and the one that asks.
-    client.until_metric("release_http_connections", |open| open >= 101.0).await;
+    client.until_metric("release_http_requests_in_progress", |begun| begun >= 101.0).await;
     release.until(|status| status["stage"] == "draining").await;
     assert!(waiting.try_join_next().is_none(), "nobody is answered before the end");
     mesh.behave(|_, _| Behaviour::Works);

@@ -33,6 +33,13 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
             store.be(Mood::Works);
             assert_eq!(waiting.await.unwrap().status, 200, "{mood:?} {name}");
             release.until_closed("end").await;
+            // Counted once, also where the answer to a write was lost.
+            let closed = r#"release_takeovers_total{action="end",result="closed"}"#;
+            assert_eq!(client.metric(closed).await, Some(1.0), "{mood:?} {name}");
+            for stage in ["deploying", "running", "preparing", "routing", "draining", "retiring"] {
+                let unclosed = format!(r#"release_unclosed{{stage="{stage}"}}"#);
+                assert_eq!(client.metric(&unclosed).await, Some(0.0), "{mood:?} {name}: {stage}");
+            }
             mesh.check().unwrap();
             assert!(server.shutdown().await);
         }
@@ -123,7 +130,8 @@ async fn a_mesh_that_refuses_is_named_with_its_reason_and_asked_again() {
     }
     let status = release.until(|status| !status["failure"].is_null()).await;
     assert_eq!(status["failure"]["reason"], "no pod of 17 is ready");
-    assert!(client.metric(r#"release_step_failures_total{step="ensure ready"}"#).await.unwrap() >= 1.0);
+    let failures = r#"release_step_failures_total{step="ensure ready",reason="the mesh says why"}"#;
+    assert!(client.metric(failures).await.unwrap() >= 1.0);
     let metrics = client.get("/metrics").await.ok().text;
     assert!(!metrics.contains("no pod"), "anybody may read this: {metrics}");
     assert_eq!(client.metric(r#"release_unclosed{stage="preparing"}"#).await, Some(1.0));
@@ -147,7 +155,10 @@ async fn a_mesh_that_hangs_or_panics_is_waited_for_and_comes_back() {
             let answer = release.delete("cancel").await;
             assert_eq!(answer.status, 500, "{name}");
             assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
-            if !panics {
+            if panics {
+                let metrics = client.get("/metrics").await.ok().text;
+                assert!(metrics.contains(r#"reason="panic"} "#), "{metrics}");
+            } else {
                 release.until(|status| status["stage"] == name).await;
             }
             mesh.behave(|_, _| Behaviour::Works);
