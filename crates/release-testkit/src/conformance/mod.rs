@@ -5,7 +5,7 @@
 //! - [`store`]: [`model`](store::model) and [`races`](store::races) for every store; [`crashes`](store::crashes) and
 //!   [`failures`](store::failures) for one that claims to survive.
 //! - [`mesh`]: [`steps`](mesh::steps), [`nobody`](mesh::nobody), [`restarts`](mesh::restarts) and
-//!   [`stale_retire`](mesh::stale_retire).
+//!   [`stale_steps`](mesh::stale_steps).
 
 pub mod mesh;
 pub mod store;

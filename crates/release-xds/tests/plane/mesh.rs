@@ -1,7 +1,7 @@
 //! The steps of a release.
 
 use crate::fixture::{Fixture, LIMIT, apply, spec};
-use release_core::{Generation, ReleaseTask, Report, Step, Version};
+use release_core::{Action, Generation, ReleaseTask, Report, Step, Version};
 use release_engine::Mesh as _;
 use release_testkit::conformance;
 use release_xds::service::Kind;
@@ -18,8 +18,9 @@ fn reason(report: &Report) -> &str {
 #[tokio::test]
 async fn it_conforms() {
     let fixture = Fixture::start().await;
-    let _nodes = [fixture.node("envoy-1").await, fixture.node("envoy-2").await];
-    conformance::mesh::steps(&fixture.mesh, &spec("a"), LIMIT).await.unwrap();
+    let nodes = [fixture.node("envoy-1").await, fixture.node("envoy-2").await];
+    let routes = async || nodes.each_ref().map(|node| node.running(Kind::Route).map(|response| response.resources));
+    conformance::mesh::steps(&fixture.mesh, Action::Cancel, &spec("a"), LIMIT, routes).await.unwrap();
 }
 
 #[tokio::test]
