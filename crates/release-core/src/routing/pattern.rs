@@ -11,13 +11,15 @@ use regex_syntax::ast::{self, Ast};
 
 const ALLOWED: &str = "a regular expression of 1 to 512 printable ASCII characters in the syntax that RE2 and Rust's regex \
                        share: no look-around, back-references, class set operations, Unicode classes or flag x; \
-                       repetition up to 1000";
+                       repetition up to 1000, and with repetitions written out at most 4000 characters and classes";
 
 /// A regular expression that has to match the whole value.
 ///
 /// Only what RE2 (Envoy, Istio) and Rust's `regex` read alike is accepted, with ASCII classes, so that
 /// [`Routing::owner`](crate::Routing::owner) and a data plane agree. Whatever is not is refused here, when it is parsed,
-/// and not by a proxy later.
+/// and not by a proxy later. How large it may be is counted here too, so that no other version of a regular expression
+/// engine decides whether a stored task can be read: at most 4000 characters, classes and assertions, each as often as the
+/// repetitions around it say at the most.
 ///
 /// ```
 /// use release_core::Pattern;
@@ -91,10 +93,10 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// Bytes and no Unicode: classes are ASCII, as in RE2.
+/// Bytes and no Unicode: classes are ASCII, as in RE2. The limit, in bytes, is far above what [`MOST_PARTS`] lets through.
 fn compile(pattern: &str) -> Result<regex::bytes::Regex, Box<regex::Error>> {
     let whole = format!(r"\A(?:{pattern})\z");
-    regex::bytes::RegexBuilder::new(&whole).unicode(false).size_limit(1 << 20).build().map_err(Box::new)
+    regex::bytes::RegexBuilder::new(&whole).unicode(false).size_limit(1 << 26).build().map_err(Box::new)
 }
 
 /// Walks an expression and stops at what RE2 would refuse or read in another way.
@@ -102,12 +104,30 @@ fn compile(pattern: &str) -> Result<regex::bytes::Regex, Box<regex::Error>> {
 struct Portable {
     /// The upper bounds of the repetitions around the current place: RE2 bounds their product.
     around: alloc::vec::Vec<u32>,
+    /// How many parts there are so far, with repetitions written out.
+    parts: u32,
+}
+
+impl Portable {
+    /// How often the current place is repeated.
+    fn repeats(&self) -> u32 {
+        self.around.iter().fold(1, |product: u32, most| product.saturating_mul(*most))
+    }
+
+    fn count(&mut self) -> Result<(), NotPortable> {
+        self.parts = self.parts.saturating_add(self.repeats());
+        if self.parts > MOST_PARTS { Err(NotPortable) } else { Ok(()) }
+    }
 }
 
 struct NotPortable;
 
 /// RE2's bound on nested repetition.
 const MOST_REPEATS: u32 = 1000;
+
+/// The most characters, classes and assertions of an expression in which repetitions are written out. Ours: what an engine
+/// makes of that many fits its own limits many times over.
+const MOST_PARTS: u32 = 4000;
 
 impl ast::Visitor for Portable {
     type Output = ();
@@ -118,6 +138,9 @@ impl ast::Visitor for Portable {
     }
 
     fn visit_pre(&mut self, ast: &Ast) -> Result<(), NotPortable> {
+        if !matches!(ast, Ast::Repetition(_) | Ast::Group(_) | Ast::Alternation(_) | Ast::Concat(_)) {
+            self.count()?;
+        }
         match ast {
             Ast::Repetition(repetition) => {
                 // `a**` and `^*` are read differently or not at all.
@@ -125,8 +148,7 @@ impl ast::Visitor for Portable {
                     return Err(NotPortable);
                 }
                 self.around.push(most(&repetition.op.kind));
-                let product = self.around.iter().fold(1_u32, |product, most| product.saturating_mul(*most));
-                if product > MOST_REPEATS { Err(NotPortable) } else { Ok(()) }
+                if self.repeats() > MOST_REPEATS { Err(NotPortable) } else { Ok(()) }
             }
             Ast::ClassUnicode(_) => Err(NotPortable),
             Ast::Literal(literal) => portable_literal(literal),

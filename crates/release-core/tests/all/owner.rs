@@ -173,6 +173,15 @@ fn patterns_are_those_that_every_data_plane_reads_alike() {
     for pattern in bad {
         assert!(pattern.parse::<release_core::Pattern>().is_err(), "{pattern}");
     }
+    // How large an expression may be, with repetitions written out; classes of many ranges are no more than characters.
+    let class = "[!#%')+/13579;=?ACEGIKMOQSUWY_acegikmoqsuwy}]";
+    for part in ["a", "(?i:b)", class] {
+        let most = format!("{part}{{1000}}").repeat(3) + &format!("{part}{{999}}");
+        assert!(format!("{most}c").parse::<release_core::Pattern>().is_ok(), "{part}");
+        assert!(format!("{most}cd").parse::<release_core::Pattern>().is_err(), "{part}");
+    }
+    assert!("(a{10}b{10}){100}c{1000}d{1000}".parse::<release_core::Pattern>().is_ok());
+    assert!("(a{10}b{10}){100}c{1000}d{1000}$".parse::<release_core::Pattern>().is_err());
     assert!("a".repeat(512).parse::<release_core::Pattern>().is_ok());
     assert!("a".repeat(513).parse::<release_core::Pattern>().is_err());
     let matcher: Matcher = serde_json::from_str(r#"{"regex":"a|bc"}"#).unwrap();
