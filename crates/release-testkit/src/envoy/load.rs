@@ -79,6 +79,8 @@ impl Load {
         let pool = Arc::new(Pool::new(self.address, self.protocol));
         let load = Arc::new(self);
         let mut requests = JoinSet::new();
+        // One at least, however soon it is stopped.
+        requests.spawn(one(load.clone(), pool.clone(), ticks.tick().await.into_std()));
         let mut outcomes = Vec::new();
         loop {
             tokio::select! {
