@@ -67,17 +67,25 @@ async fn relay(listener: TcpListener, target: SocketAddr, mut state: watch::Rece
     }
 }
 
+/// What HTTP/2 says on its own, about windows and settings, is no longer than this, and a message of xDS is.
+const OWN_FRAMES: usize = 100;
+
 async fn carry(node: TcpStream, target: SocketAddr, mut state: watch::Receiver<State>) -> io::Result<()> {
     let plane = TcpStream::connect(target).await?;
     node.set_nodelay(true)?;
     plane.set_nodelay(true)?;
     let ((mut from_node, mut to_node), (mut from_plane, mut to_plane)) = (node.into_split(), plane.into_split());
-    let said = tokio::spawn(async move { copy(&mut from_node, &mut to_plane).await });
+    // Ends with this one.
+    let mut said = JoinSet::new();
+    said.spawn(async move { copy(&mut from_node, &mut to_plane).await });
     let mut heard = 0;
     let mut buffer = vec![0; 64 << 10];
     loop {
-        let read = from_plane.read(&mut buffer).await?;
-        if read == 0 || said.is_finished() {
+        let read = tokio::select! {
+            read = from_plane.read(&mut buffer) => read?,
+            _ = said.join_next() => return Ok(()),
+        };
+        if read == 0 {
             return Ok(());
         }
         if state.has_changed().unwrap_or(false) {
@@ -85,7 +93,7 @@ async fn carry(node: TcpStream, target: SocketAddr, mut state: watch::Receiver<S
             heard = 0;
         }
         let deaf = matches!(*state.borrow(), State::DeafAfter(most) if heard >= most);
-        heard += 1;
+        heard += u32::from(read > OWN_FRAMES);
         if !deaf {
             to_node.write_all(buffer.get(..read).unwrap_or_default()).await?;
         }

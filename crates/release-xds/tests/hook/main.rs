@@ -72,7 +72,10 @@ async fn a_webhook_that_fails_says_why() {
     let (url, server) = answering("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(Hook::webhook(&url).unwrap().call(&facts()).await, Err(HookError::Refused(500)));
     server.join().unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets it, but nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = socket.local_addr().unwrap();
     let error = Hook::webhook(&format!("http://{nobody}/")).unwrap().call(&facts()).await.unwrap_err();
     assert_eq!(error.to_string(), "the retire webhook can't be reached: Connection refused (os error 111)");
 }
