@@ -92,7 +92,11 @@ async fn takeovers<M: Mesh>(
     let traffic = |rate, headers: &[_]| Traffic::start(envoys, SERVICES, rate, headers);
     let quick = [traffic(4, &[]), traffic(4, &IN_GROUP)];
     let (slow, held) = (traffic(1, &SLOW), traffic(1, &HELD));
-    let retried = VERSIONS.map(|version| traffic(1, &again_and_again(version)));
+    // Each through one Envoy: they are many requests upstream.
+    let retried = VERSIONS.into_iter().zip(envoys);
+    let retried = retried
+        .map(|(version, envoy)| Traffic::start([envoy], SERVICES, 1, &again_and_again(version)))
+        .collect::<Vec<_>>();
     let over = release_over_and_over(&engine, site, times).await;
     let (slow, held) = (slow.stop().await, held.stop().await);
     // Or there was less to lose than it seems.
