@@ -1,16 +1,16 @@
 //! The two ways to answer a DELETE that are compared.
 #![expect(clippy::expect_used, reason = "a benchmark that can't be set up should stop")]
 
-use axum::extract::{Path, Query};
+use axum::extract::{Path, Query, Request as AxumRequest};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete as on_delete, get, post, put};
 use axum::{Json, Router};
 use http::Request;
 use release_core::{Action, Error, MeshId, Namespace, Plan, ReleaseId, ReleaseKey, Routing};
 use release_http::{Api, Body, Failure, ImageVersion, NewRelease, Operation, Release, ReleaseService, Unauthenticated};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Answers a delete with 200 or 404, without doing anything.
 #[derive(Clone, Copy)]
@@ -59,13 +59,22 @@ struct ActionQuery {
     action: Action,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    error_code: &'a str,
+    error_msg: &'a str,
+}
+
 /// The same answers as one would write them with axum: typed ids and action, the content type checked, the request id
 /// taken over, the documented error body.
 pub(crate) fn axum_router(contender: Contender) -> Router {
     let release = "/v2/meshes/{mesh_id}/namespaces/{namespace}/releases/{release_id}";
     let delete = async move |Path((mesh, namespace, id)): Path<(MeshId, Namespace, ReleaseId)>,
                              Query(ActionQuery { action: Action::Cancel | Action::End }): Query<ActionQuery>,
-                             headers: HeaderMap| {
+                             request: AxumRequest| {
+        // The request as a whole: to extract the headers alone would copy them.
+        let headers = request.headers();
         let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let mut response = if is_json { answer(contender, ReleaseKey { mesh, namespace, id }) } else { invalid() };
         if let Some(request_id) = headers.get("x-request-id") {
@@ -88,14 +97,14 @@ fn answer(contender: Contender, key: ReleaseKey) -> Response {
         Ok(()) => StatusCode::OK.into_response(),
         Err(failure) => {
             let message = format!("Resource not found. {failure}.");
-            let body = serde_json::json!({"errorCode": "ASM.01010002", "errorMsg": message});
+            let body = ErrorBody { error_code: "ASM.01010002", error_msg: &message };
             (StatusCode::NOT_FOUND, Json(body)).into_response()
         }
     }
 }
 
 fn invalid() -> Response {
-    let body = serde_json::json!({"errorCode": "ASM.01010001", "errorMsg": "Invalid request."});
+    let body = ErrorBody { error_code: "ASM.01010001", error_msg: "Invalid request." };
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
