@@ -32,6 +32,16 @@ fn one(text: &str) -> Description {
     services.remove(0)
 }
 
+/// Whoever copies it from there has one that works.
+#[test]
+fn the_readme_has_a_services_file() {
+    let readme = include_str!("../../../../README.md");
+    let file = readme.split("```toml\n# services.toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let services = read(file).unwrap();
+    assert_eq!(services.len(), 1);
+    assert!(services[0].retire.is_some() && services[0].versions.len() == 2);
+}
+
 #[test]
 fn everything_that_can_be_said_is_understood() {
     let cart = one(WHOLE);
