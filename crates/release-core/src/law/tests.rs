@@ -127,6 +127,12 @@ fn a_way_back_can_break_a_law() {
         (&end, Command::CANCEL, closing(Action::Cancel, 1)),
         (&end, Command::CANCEL, running()),
         (&closing(Action::Cancel, 1), Command::CANCEL, closing(Action::Cancel, 0)),
+        // Nor with a number of its own: only over an end does a cancel begin anew.
+        (
+            &closing(Action::Cancel, 1),
+            Command::CANCEL,
+            became(became(closing(Action::Cancel, 1), Command::Reopen), Command::CANCEL),
+        ),
         (&end, Command::SetRouting(share(30)), running()),
     ] {
         assert_eq!(check(before, input.clone(), &after), 7, "{input:?} leads {} to {}", before.phase(), after.phase());
