@@ -63,7 +63,8 @@ impl Control {
     /// was retired stays so, and a service goes on serving what its last release left.
     ///
     /// A service whose [`serves`](Declared::serves) is another one than before serves that from now on, unless a release of it
-    /// is open: then, and afterwards, that of the release counts. A service that is gone is served no more, and its clusters go as soon as no node can route to them.
+    /// is open: then, and afterwards, that of the release counts. A service that is gone is served no more, and its clusters
+    /// go as soon as no node can route to them.
     pub fn declare(&mut self, services: Vec<Declared>) -> Result<(), DeclareError> {
         let mut next = BTreeMap::new();
         for declared in services {
