@@ -180,7 +180,8 @@ fn replay(start: &World, choices: impl Iterator<Item = u16>) -> Vec<Event> {
 fn fingerprint(world: &World) -> u128 {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
-        (salt, address(world.task()), world.mesh(), world.steps(), world.reports()).hash(&mut hasher);
+        (salt, address(world.task()), world.mesh(), world.steps(), world.reports(), world.found_ready())
+            .hash(&mut hasher);
         u128::from(hasher.finish())
     };
     half(0) << 64 | half(1)

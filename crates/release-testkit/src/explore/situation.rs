@@ -39,6 +39,8 @@ pub enum Situation {
     AppliedLate,
     /// The task was waiting for a proxy that was cut off.
     WaitedForTheCutOff,
+    /// A version was not ready any more when a takeover began that it is to survive, and was made ready again.
+    Regained(Version),
     /// The loser was retired, and a proxy was cut off meanwhile.
     RetiredWhileCutOff,
 }
@@ -55,6 +57,8 @@ impl Situation {
             Self::AppliedLate,
             Self::WaitedForTheCutOff,
             Self::RetiredWhileCutOff,
+            Self::Regained(Version::Original),
+            Self::Regained(Version::Grayscale),
             Self::Failed(StepKind::EnsureReady(Version::Original)),
             Self::Failed(StepKind::EnsureReady(Version::Grayscale)),
         ];
@@ -108,6 +112,11 @@ pub(super) fn count(
         {
             saw(Situation::AppliedLate);
         }
+        (Event::Perform(Step::EnsureReady { version, .. }), _)
+            if before.mesh().lost() == Some(*version) && after.mesh().lost().is_none() =>
+        {
+            saw(Situation::Regained(*version));
+        }
         (Event::Move(Motion::Crash), _) => saw(Situation::Crashed(phase)),
         _ => {}
     }
@@ -160,6 +169,7 @@ impl fmt::Display for Situation {
             Self::Fenced => f.write_str("the fence refused an older routing"),
             Self::AppliedLate => f.write_str("a routing applied that was not wanted any more"),
             Self::WaitedForTheCutOff => f.write_str("no confirmation while a proxy was cut off"),
+            Self::Regained(version) => write!(f, "the {version} version made ready again before a takeover"),
             Self::RetiredWhileCutOff => f.write_str("the loser retired while a proxy was cut off"),
         }
     }

@@ -21,13 +21,15 @@ pub enum Flaw {
     RetiresWhenDraining,
     /// Says that a version is ready when its pods were merely started.
     CallsStartedReady,
+    /// Says that a version is ready because it was once found ready.
+    RemembersReadiness,
     /// Gives a proxy that joins late the routing that the task found in the beginning, and takes it for up to date.
     JoinsWithTheFirstRouting,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ConfirmsWithoutTheCutOff,
         Self::ConfirmsWhatWasSent,
         Self::TakesRefusalForConsent,
@@ -36,6 +38,7 @@ impl Flaw {
         Self::DrainsAtOnce,
         Self::RetiresWhenDraining,
         Self::CallsStartedReady,
+        Self::RemembersReadiness,
         Self::JoinsWithTheFirstRouting,
     ];
 }

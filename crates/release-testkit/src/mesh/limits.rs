@@ -13,6 +13,8 @@ pub struct Limits {
     pub proxies: RangeInclusive<usize>,
     /// Whether steps fail for reasons outside the mesh: pods that are not ready, deletions that don't work.
     pub failures: bool,
+    /// Whether the version that is to survive may have stopped being ready when a takeover begins.
+    pub losses: bool,
     /// How many routings that are not wanted any more may still be on their way to a mesh that would apply them. Of more
     /// than that, the oldest is lost.
     pub late_routings: usize,
@@ -28,6 +30,7 @@ impl Limits {
             commands: commands(&[exclusive(Version::Original), exclusive(Version::Grayscale), fifth(), beta()]),
             proxies: 1..=5,
             failures: true,
+            losses: true,
             late_routings: 4,
             stale: 4,
         }
@@ -39,6 +42,7 @@ impl Limits {
             commands: commands(&[exclusive(Version::Original), exclusive(Version::Grayscale), fifth()]),
             proxies: 1..=2,
             failures: true,
+            losses: true,
             late_routings: 1,
             stale: 0,
         }

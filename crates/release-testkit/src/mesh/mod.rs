@@ -63,6 +63,8 @@ pub struct Mesh {
     proxies: Vec<Proxy>,
     /// The versions that were found ready.
     ready: Owners,
+    /// The one of them that is not ready any more, if any.
+    lost: Option<Version>,
     retired: Option<Owners>,
     flaw: Option<Flaw>,
 }
@@ -77,6 +79,7 @@ impl Mesh {
             newest,
             fenced: true,
             ready: Owners::Only(Version::Original),
+            lost: None,
             retired: None,
             flaw: None,
         }
@@ -101,6 +104,11 @@ impl Mesh {
     /// The versions that are deleted, if any.
     pub fn retired(&self) -> Option<Owners> {
         self.retired
+    }
+
+    /// The version that was found ready and is not any more, if any.
+    pub fn lost(&self) -> Option<Version> {
+        self.lost
     }
 
     /// Sends a request through every proxy and returns who served it where.
@@ -130,6 +138,11 @@ impl Mesh {
             }
         }
         Ok(())
+    }
+
+    /// What was lost is ready again, by itself.
+    pub(crate) fn regain(&mut self) {
+        self.lost = None;
     }
 
     fn can_serve(&self, proxy: ProxyId, version: Version) -> Result<(), Violation> {

@@ -25,6 +25,8 @@ pub enum Motion {
     CutOff(ProxyId),
     /// A proxy is gone for good, with its requests.
     Kill(ProxyId),
+    /// A version that was found ready is not ready any more, and nobody is told.
+    Lose(Version),
     /// The control plane crashes and comes back: connections break, acknowledgements are forgotten, the newest routing
     /// and its generation are not.
     Crash,
@@ -77,6 +79,7 @@ impl Mesh {
                 self.proxies.iter_mut().for_each(Proxy::forget);
                 self.fenced &= self.flaw != Some(Flaw::ForgetsTheFence);
             }
+            Motion::Lose(version) => self.lost = self.ready.contains(version).then_some(version).or(self.lost),
             Motion::Refuse(id) => return self.refuse(id),
             Motion::Reconnect(id)
             | Motion::Take(id)
@@ -152,6 +155,7 @@ impl fmt::Display for Motion {
             Self::Refuse(id) => write!(f, "{id} refuses the routing that was pushed to it"),
             Self::CutOff(id) => write!(f, "{id} is cut off"),
             Self::Kill(id) => write!(f, "{id} is gone for good"),
+            Self::Lose(version) => write!(f, "the {version} version is not ready any more"),
             Self::Crash => f.write_str("everything crashes; the task is loaded from its store"),
         }
     }

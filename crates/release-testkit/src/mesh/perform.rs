@@ -10,7 +10,7 @@ impl Mesh {
     pub fn perform(&mut self, step: &Step) -> Option<Report> {
         match step {
             Step::EnsureReady { version, .. } => {
-                self.ready = self.ready.and(Owners::Only(*version));
+                self.ensure_ready(*version);
                 Some(success(step))
             }
             Step::Apply { generation, routing } => {
@@ -32,6 +32,14 @@ impl Mesh {
             Step::EnsureReady { version, .. } => Some(step.failed(format!("no pod of the {version} version is ready"))),
             Step::Retire { version, .. } => Some(step.failed(format!("the {version} version could not be deleted"))),
             Step::Apply { .. } | Step::Drain { .. } => self.perform(step),
+        }
+    }
+
+    fn ensure_ready(&mut self, version: Version) {
+        let remembers = self.flaw == Some(Flaw::RemembersReadiness) && self.ready.contains(version);
+        if !remembers {
+            self.ready = self.ready.and(Owners::Only(version));
+            self.lost = self.lost.filter(|lost| *lost != version);
         }
     }
 

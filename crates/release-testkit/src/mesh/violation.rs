@@ -33,6 +33,15 @@ pub enum Violation {
         /// The version.
         version: Version,
     },
+    /// A takeover moves all traffic to a version that is not ready, and was not either when the takeover asked, if it did.
+    #[error(
+        "the takeover gives all requests to the {version} version, which is not ready any more, and it was not found ready \
+         since the takeover began"
+    )]
+    NotReadyAnyMore {
+        /// The version.
+        version: Version,
+    },
     /// Both versions are retired.
     #[error("both versions are retired: no version is left to serve requests")]
     NothingLeft,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use release_core::law::{Input, Outcome, check_asked};
 use release_core::{
-    Change, Command, Generation, Note, Owners, Phase, ReleaseTask, Report, Step, StepKind, Version, Witnesses,
+    Change, Command, Generation, Note, Owners, Phase, ReleaseTask, Report, Stage, Step, StepKind, Version, Witnesses,
 };
 
 use super::perform::can_fail;
@@ -29,6 +29,8 @@ pub struct World {
     steps: Vec<Step>,
     /// What may still arrive, in the order of generations.
     reports: Vec<Report>,
+    /// Whether the survivor was ready when it was asked for since the takeover began. Only while that is prepared.
+    found_ready: bool,
     limits: Arc<Limits>,
 }
 
@@ -47,7 +49,8 @@ impl World {
     /// The beginning of a world.
     pub fn new(task: ReleaseTask, mesh: Mesh, limits: Limits) -> Self {
         let steps = task.next_step().into_iter().collect();
-        Self { task: Arc::new(task), mesh, steps, reports: Vec::new(), limits: Arc::new(limits) }
+        let (task, limits) = (Arc::new(task), Arc::new(limits));
+        Self { task, mesh, steps, reports: Vec::new(), found_ready: false, limits }
     }
 
     /// The task.
@@ -70,6 +73,12 @@ impl World {
         &self.reports
     }
 
+    /// Whether the survivor was ready when it was asked for since the takeover began: `false` again when it is prepared no
+    /// longer.
+    pub fn found_ready(&self) -> bool {
+        self.found_ready
+    }
+
     /// What can happen now. What brings the task to its end stands first, what gets in its way last.
     pub fn events(&self) -> Vec<Event> {
         let mut events: Vec<Event> = self.fair_event().into_iter().collect();
@@ -81,7 +90,16 @@ impl World {
         }
         let (least, most) = (*self.limits.proxies.start(), *self.limits.proxies.end());
         events.extend(self.mesh.motions(least, most).into_iter().map(Event::Move));
+        events.extend(self.loss().map(Event::Move));
         events
+    }
+
+    /// The survivor has lost its readiness, and the takeover has not asked yet. Lost earlier, it would have made no
+    /// difference until now; lost after the answer, it is nothing that a takeover can know.
+    fn loss(&self) -> Option<Motion> {
+        let Phase::Closing(action, Stage::Preparing) = self.task.phase() else { return None };
+        let can = self.limits.losses && !self.found_ready && self.mesh.lost() != Some(action.survivor());
+        can.then_some(Motion::Lose(action.survivor()))
     }
 
     /// What happens next in a run in which everything works: the release is canceled unless it is being finished already,
@@ -125,7 +143,10 @@ impl World {
         match event {
             Event::Command(command) => happened.outcome = Some(self.input(&command.clone().into(), tasks)?),
             Event::Deliver(report) => happened.outcome = Some(self.input(&report.clone().into(), tasks)?),
-            Event::Perform(step) => happened.report = self.mesh.perform(step),
+            Event::Perform(step) => {
+                happened.report = self.mesh.perform(step);
+                self.found_ready |= self.finds_ready(step);
+            }
             Event::Fail(step) => happened.report = self.mesh.fail(step),
             Event::Move(motion) => {
                 if *motion == Motion::Crash {
@@ -151,11 +172,36 @@ impl World {
             return Err(Violation::ReportRefused { report: Box::new(report.clone()), error: error.clone() });
         }
         check_asked(&self.steps, &self.task, &task)?;
+        if self.task.phase() != task.phase() {
+            self.check_survivor(task.phase())?;
+            self.found_ready = false;
+            self.mesh.regain();
+        }
         self.task = task;
         if let Some(step) = self.task.next_step() {
             insert(&mut self.steps, step, |step| (step.generation(), step.kind()));
         }
         Ok(outcome)
+    }
+
+    /// Whether the survivor of a takeover that is prepared is ready, now that it was asked for.
+    fn finds_ready(&self, asked: &Step) -> bool {
+        let Phase::Closing(action, Stage::Preparing) = self.task.phase() else { return false };
+        let survivor = action.survivor();
+        matches!(asked, Step::EnsureReady { version, .. } if *version == survivor) && self.mesh.lost() != Some(survivor)
+    }
+
+    /// A version may stop being ready at any time: no takeover is to blame for what it could not know when it asked. It is
+    /// for not having asked since it began.
+    fn check_survivor(&self, next: Phase) -> Result<(), Violation> {
+        match next {
+            Phase::Closing(action, Stage::Routing)
+                if !self.found_ready && self.mesh.lost() == Some(action.survivor()) =>
+            {
+                Err(Violation::NotReadyAnyMore { version: action.survivor() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Forgets the oldest routings that are under way beyond the limit.

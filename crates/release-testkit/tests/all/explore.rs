@@ -22,13 +22,14 @@ fn a_small_world_has_no_bad_state() {
 fn the_shortest_way_from_each_flaw_to_its_loss() {
     let delete = |action| Command::Delete(action, Mode::Perform);
     let few = vec![delete(Action::Cancel), delete(Action::End), Command::Reopen];
-    let limits = Limits { commands: few, failures: false, ..Limits::narrow() };
+    let limits = Limits { commands: few, ..Limits::narrow() };
     let mut ways = String::new();
     for flaw in Flaw::ALL {
         let proxies = if flaw == Flaw::ConfirmsWithoutTheCutOff { 2 } else { 1 };
         // A proxy joins where that is what goes wrong; anywhere else it only costs time.
         let most = if flaw == Flaw::JoinsWithTheFirstRouting { 2 } else { proxies };
-        let limits = Limits { proxies: proxies..=most, failures: flaw == Flaw::CallsStartedReady, ..limits.clone() };
+        let (failures, losses) = (flaw == Flaw::CallsStartedReady, flaw == Flaw::RemembersReadiness);
+        let limits = Limits { proxies: proxies..=most, failures, losses, ..limits.clone() };
         let mesh = Mesh::new(u8::try_from(proxies).unwrap()).with_flaw(flaw);
         match explore(World::new(sample_task(), mesh, limits)) {
             Ok(figures) => panic!("{flaw:?} does no harm in {} states", figures.states),

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use release_core::law::Outcome;
-use release_core::{Change, Command, Generation, Report, Routing, Step, Version};
+use release_core::{Action, Change, Command, Generation, Phase, Report, Routing, Stage, Step, Version, Witnesses};
 use release_testkit::mesh::{
     Event, Failure, Flaw, Limits, Link, Mesh, Motion, Violation, World, sample_requests, sample_task, simulate,
 };
@@ -29,7 +29,10 @@ fn a_run_finds_every_flaw() {
     for flaw in Flaw::ALL {
         let violation = find(flaw, 0).violation;
         let expected = match flaw {
-            Flaw::CallsStartedReady => matches!(violation, Violation::NotReady { .. }),
+            Flaw::CallsStartedReady => {
+                matches!(violation, Violation::NotReady { .. } | Violation::NotReadyAnyMore { .. })
+            }
+            Flaw::RemembersReadiness => matches!(violation, Violation::NotReadyAnyMore { .. }),
             _ => matches!(violation, Violation::CutRequest { .. } | Violation::LostRequest { .. }),
         };
         assert!(expected, "{flaw:?} was found, but as: {violation}");
@@ -92,9 +95,25 @@ fn runs_go_everywhere() {
             Ok(())
         })
         .unwrap();
-    let all = "Acknowledge, Crash, CutOff, Finish, Join, Kill, Reconnect, Refuse, Take, a failure, a fence, a late report, \
+    let all = "Acknowledge, Crash, CutOff, Finish, Join, Kill, Lose, Reconnect, Refuse, Take, a failure, a fence, a late report, \
                a refusal, progress";
     assert_eq!(seen.into_inner().into_iter().collect::<Vec<_>>().join(", "), all);
+}
+
+#[test]
+fn a_takeover_is_to_blame_for_not_asking_and_not_for_what_is_lost_afterwards() {
+    let mut world = World::new(sample_task(), Mesh::new(1), Limits::wide());
+    world.apply(&Event::Command(Command::CANCEL)).unwrap();
+    let step = world.task().next_step().unwrap();
+    let answer = Event::Deliver(step.succeeded(Witnesses::one("proxy-1"), "idle"));
+    let lost = Event::Move(Motion::Lose(Version::Original));
+    world.apply(&lost).unwrap();
+    let violation = world.clone().apply(&answer).unwrap_err();
+    assert_eq!(violation, Violation::NotReadyAnyMore { version: Version::Original });
+    for event in [Event::Perform(step), lost, answer] {
+        world.apply(&event).unwrap();
+    }
+    assert_eq!(world.task().phase(), Phase::Closing(Action::Cancel, Stage::Routing));
 }
 
 fn apply(number: u64, to: Version) -> Step {
