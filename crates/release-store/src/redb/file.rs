@@ -3,8 +3,8 @@
 use super::tables::{FORMAT, META, REVISION, Tables};
 use super::trial::Trial;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableError};
-use std::fs::{self, File};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, TableError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -84,38 +84,35 @@ pub(super) fn open_or_create(path: &Path) -> Result<Database, OpenError> {
 
 /// Opens the file at `path`.
 pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
-    let io = |error| OpenError::Io { path: path.into(), error };
+    open_backend(path, || {
+        // For writing as well, because only then can it be locked.
+        let file = File::options().read(true).write(true).open(path).map_err(redb::StorageError::Io)?;
+        FileBackend::new(file)
+    })
+}
+
+/// Opens a file, or what a test gives in the place of one. `path` is what messages name.
+pub(super) fn open_backend<B: StorageBackend>(
+    path: &Path,
+    backend: impl Fn() -> Result<B, DatabaseError>,
+) -> Result<Database, OpenError> {
+    let database = try_out(path, backend().map_err(|error| explain(path, error))?)?;
+    check_format(&database, path)?;
+    drop(database);
+    let database = backend().and_then(|backend| builder().create_with_backend(backend));
+    database.map_err(|error| explain(path, error))
+}
+
+/// Opens the file on a copy of the changes that this makes: it reads the whole file and writes nothing to it.
+fn try_out(path: &Path, file: impl StorageBackend) -> Result<Database, OpenError> {
+    let trial = Trial::new(file).map_err(|error| OpenError::Io { path: path.into(), error })?;
     // An empty file would be taken for a new one, and the records that were once in it for nothing.
-    if fs::metadata(path).map_err(io)?.len() == 0 {
+    if trial.is_empty() {
         return Err(OpenError::Damaged { path: path.into(), reason: "it is empty".into() });
     }
-    drop(try_out(path)?);
-    builder().open(path).map_err(|error| explain(path, error))
-}
-
-/// Checks the whole file, and its format, without writing to it.
-fn try_out(path: &Path) -> Result<Database, OpenError> {
-    let io = |error| OpenError::Io { path: path.into(), error };
-    // For writing as well, because only then can it be locked.
-    let file = File::options().read(true).write(true).open(path).map_err(io)?;
-    let file = FileBackend::new(file).map_err(|error| explain(path, error))?;
-    let trial = Trial::new(file).map_err(io)?;
-    // Reads the whole file, which bounded tombstones keep small: better refused now than wrong later.
+    // Bounded tombstones keep it small: better refused now than wrong later.
     let database = builder().set_check_integrity_on_open(true).create_with_backend(trial);
-    check_format(database.map_err(|error| explain(path, error))?, path)
-}
-
-/// What stands for the path of what a test gives.
-pub(super) const BACKEND: &str = "the backend";
-
-/// Opens what a test gives in the place of a file.
-pub(super) fn open_backend(backend: impl StorageBackend) -> Result<Database, OpenError> {
-    let path = Path::new(BACKEND);
-    let database = builder().create_with_backend(backend).map_err(|error| explain(path, error))?;
-    if format_of(&database).map_err(|error| explain(path, error))?.is_none() {
-        initialise(&database).map_err(|error| explain(path, error))?;
-    }
-    check_format(database, path)
+    database.map_err(|error| explain(path, error))
 }
 
 /// Settings of every database.
@@ -123,6 +120,13 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
+}
+
+/// Makes an empty store, and closes it.
+pub(super) fn make(path: &Path, backend: impl StorageBackend) -> Result<(), OpenError> {
+    let database = builder().create_with_backend(backend).map_err(|error| explain(path, error))?;
+    initialise(&database).map_err(|error| explain(path, error))?;
+    database.close().map_err(|error| explain(path, error))
 }
 
 /// Writes what an empty store holds.
@@ -142,9 +146,8 @@ fn publish_empty(path: &Path) -> Result<(), OpenError> {
     let io = |error| OpenError::Io { path: path.into(), error };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = NamedTempFile::with_prefix_in(".new-store-", directory).map_err(io)?;
-    let database = builder().create(beside.path()).map_err(|error| explain(path, error))?;
-    initialise(&database).map_err(|error| explain(path, error))?;
-    drop(database);
+    let file = FileBackend::new(beside.reopen().map_err(io)?).map_err(|error| explain(path, error))?;
+    make(path, file)?;
     match beside.persist_noclobber(path) {
         Ok(_) => {}
         // Somebody else was faster.
@@ -155,10 +158,9 @@ fn publish_empty(path: &Path) -> Result<(), OpenError> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
 }
 
-fn check_format(database: Database, path: &Path) -> Result<Database, OpenError> {
-    let found = format_of(&database).map_err(|error| explain(path, error))?;
-    match found {
-        Some(VERSION) => Ok(database),
+fn check_format(database: &Database, path: &Path) -> Result<(), OpenError> {
+    match format_of(database).map_err(|error| explain(path, error))? {
+        Some(VERSION) => Ok(()),
         Some(found) => Err(OpenError::OtherFormat { path: path.into(), found }),
         None => Err(OpenError::Damaged { path: path.into(), reason: "it does not say which format it has".into() }),
     }

@@ -57,6 +57,9 @@ pub struct RedbStore {
     closed: Mutex<Receiver<()>>,
 }
 
+/// What stands for the path of what a test gives.
+const BACKEND: &str = "the backend";
+
 /// How to open the database: at first, and after a failure.
 type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send>;
 
@@ -77,15 +80,23 @@ impl RedbStore {
         store.map_err(|error| file::no_thread(&path, &error))
     }
 
-    /// A store on something else than a file, for tests: `backend` is called each time the database is opened.
+    /// A store on something else than a file, for tests: `backend` is called twice each time the database is opened, for a
+    /// trial and in earnest. There has to be a [store](Self::make_on_backend) on it.
     #[doc(hidden)]
     pub fn on_backend<B: StorageBackend>(
         backend: impl Fn() -> B + Send + 'static,
         keep_closed: usize,
     ) -> Result<Self, OpenError> {
-        let opener = move || file::open_backend(backend());
+        let path = Path::new(BACKEND);
+        let opener = move || file::open_backend(path, || Ok(backend()));
         let store = Self::with(opener()?, Box::new(opener), keep_closed);
-        store.map_err(|error| file::no_thread(Path::new(file::BACKEND), &error))
+        store.map_err(|error| file::no_thread(path, &error))
+    }
+
+    /// Makes an empty store on something else than a file, for tests.
+    #[doc(hidden)]
+    pub fn make_on_backend(backend: impl StorageBackend) -> Result<(), OpenError> {
+        file::make(Path::new(BACKEND), backend)
     }
 
     fn with(database: Database, opener: Opener, keep_closed: usize) -> io::Result<Self> {

@@ -1,6 +1,5 @@
 //! A file that is read and never written: what is written to it stays in memory.
 
-use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 use std::io;
 use std::ops::Bound;
@@ -9,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A file, and the few changes that opening a database makes to it. Opening may repair, and a repair that fails half-way
 /// has overwritten what a person might have saved: so it is tried on this first.
 #[derive(Debug)]
-pub(super) struct Trial {
-    file: FileBackend,
+pub(super) struct Trial<B> {
+    file: B,
     changes: Mutex<Changes>,
 }
 
@@ -22,11 +21,15 @@ struct Changes {
     writes: Vec<(u64, Vec<u8>)>,
 }
 
-impl Trial {
-    pub(super) fn new(file: FileBackend) -> io::Result<Self> {
+impl<B: StorageBackend> Trial<B> {
+    pub(super) fn new(file: B) -> io::Result<Self> {
         let length = file.len()?;
         let changes = Changes { of_file: length, length, writes: Vec::new() };
         Ok(Self { file, changes: Mutex::new(changes) })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes().length == 0
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
@@ -34,7 +37,7 @@ impl Trial {
     }
 }
 
-impl StorageBackend for Trial {
+impl<B: StorageBackend> StorageBackend for Trial<B> {
     fn len(&self) -> io::Result<u64> {
         Ok(self.changes().length)
     }
@@ -121,6 +124,7 @@ fn to_usize(number: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use redb::backends::FileBackend;
 
     #[test]
     fn it_reads_what_was_written_and_leaves_the_file_as_it_is() {

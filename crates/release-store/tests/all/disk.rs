@@ -6,9 +6,15 @@ use release_testkit::conformance::store::Disk;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A disk. Clones are the same disk.
+/// A disk with one file. Clones are the same file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
+pub(crate) struct SimulatedDisk {
+    file: Arc<Mutex<State>>,
+    /// How many accesses work before all fail.
+    left: Arc<Mutex<Option<u64>>>,
+    /// Whether a sync is answered before it is done, which it is by the time of the next one.
+    hasty: bool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -18,8 +24,8 @@ struct State {
     current: Vec<u8>,
     /// What came to `current` since the last sync.
     unsynced: Vec<Write>,
-    /// How many accesses work before all fail.
-    left: Option<u64>,
+    /// How many of these were there already at the last sync.
+    asked: usize,
     syncs: u64,
 }
 
@@ -57,26 +63,39 @@ impl Write {
 }
 
 impl SimulatedDisk {
+    /// A disk that answers a sync before it is done.
+    pub(crate) fn hasty() -> Self {
+        Self { hasty: true, ..Self::default() }
+    }
+
     fn access(&self) -> Result<MutexGuard<'_, State>, BackendError> {
-        let mut state = self.0.lock().unwrap();
-        match &mut state.left {
+        match &mut *self.left.lock().unwrap() {
             None => {}
             Some(0) => {
                 return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on the simulated disk").into());
             }
             Some(left) => *left -= 1,
         }
-        Ok(state)
+        Ok(self.file.lock().unwrap())
+    }
+
+    /// Makes a store beside the file, and gives it the file's name when it is complete.
+    fn publish_empty(&self) -> Result<(), String> {
+        let beside = Self { file: Arc::default(), ..self.clone() };
+        RedbStore::make_on_backend(beside.clone()).map_err(|error| error.to_string())?;
+        let mut file = self.access().map_err(|error| error.to_string())?;
+        *file = std::mem::take(&mut beside.file.lock().unwrap());
+        Ok(())
     }
 
     /// Lets every access wait until what this returns is dropped.
     pub(crate) fn pause(&self) -> impl Sized + '_ {
-        self.0.lock().unwrap()
+        self.file.lock().unwrap()
     }
 
     /// How many syncs there were.
     pub(crate) fn syncs(&self) -> u64 {
-        self.0.lock().unwrap().syncs
+        self.file.lock().unwrap().syncs
     }
 }
 
@@ -104,9 +123,10 @@ impl StorageBackend for SimulatedDisk {
     fn sync_data(&self) -> Result<(), io::Error> {
         let mut state = self.access()?;
         state.syncs += 1;
-        for write in std::mem::take(&mut state.unsynced) {
-            write.apply(&mut state.durable);
-        }
+        let State { durable, unsynced, asked, .. } = &mut *state;
+        let done = if self.hasty { *asked } else { unsynced.len() };
+        unsynced.drain(..done).for_each(|write| write.apply(durable));
+        *asked = unsynced.len();
         Ok(())
     }
 
@@ -123,17 +143,20 @@ impl Disk for SimulatedDisk {
     type Store = RedbStore;
 
     fn open(&self) -> Result<RedbStore, String> {
+        if self.file.lock().unwrap().current.is_empty() {
+            self.publish_empty()?;
+        }
         let disk = self.clone();
         RedbStore::on_backend(move || disk.clone(), 2).map_err(|error| error.to_string())
     }
 
     fn fail_after(&self, accesses: Option<u64>) {
-        self.0.lock().unwrap().left = accesses;
+        *self.left.lock().unwrap() = accesses;
     }
 
     fn cut(&self, seed: u64) {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.file.lock().unwrap();
         // Sometimes all or nothing arrived, sometimes any part.
         let kept = [0, 50, 100][rng.usize(0..3)];
         for sector in std::mem::take(&mut state.unsynced).iter().flat_map(Write::sectors) {
@@ -141,7 +164,8 @@ impl Disk for SimulatedDisk {
                 sector.apply(&mut state.durable);
             }
         }
-        let State { current, durable, .. } = &mut *state;
+        let State { current, durable, asked, .. } = &mut *state;
         current.clone_from(durable);
+        *asked = 0;
     }
 }

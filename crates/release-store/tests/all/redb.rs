@@ -44,17 +44,17 @@ async fn nothing_is_lost_in_races() {
 
 #[tokio::test]
 async fn what_it_answered_survives_a_power_cut_at_any_access() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let accesses = store::crashes(SimulatedDisk::default, seed).await.unwrap();
-        assert!(accesses > 30, "a run of only {accesses} accesses shows little");
+        assert!(accesses > 200, "runs of only {accesses} accesses show little");
     }
 }
 
 #[tokio::test]
 async fn it_works_again_when_the_disk_does() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let accesses = store::failures(SimulatedDisk::default, seed).await.unwrap();
-        assert!(accesses > 30, "a run of only {accesses} accesses shows little");
+        assert!(accesses > 200, "runs of only {accesses} accesses show little");
     }
 }
 

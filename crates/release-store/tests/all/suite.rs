@@ -126,3 +126,12 @@ async fn a_store_that_forgets_is_found() {
     let found = store::crashes(Forgetful::default, 1).await.unwrap_err();
     assert!(found.starts_with("seed 1, power cut after "), "{found}");
 }
+
+/// It answers before its sync is done.
+#[tokio::test]
+async fn a_store_that_answers_too_early_is_found() {
+    for seed in 0..3 {
+        let found = store::crashes(SimulatedDisk::hasty, seed).await.unwrap_err();
+        assert!(found.contains("power cut after"), "{found}");
+    }
+}

@@ -1,13 +1,19 @@
 //! Stores that survive: crashes and failures at every access to the disk.
 
 use super::model::{Difference, Model};
-use super::operation::Operation;
+use super::operation::{Operation, Scope};
+use crate::conformance::Verdict;
 use fastrand::Rng;
 use release_engine::Store;
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
-/// The operations of a run.
+/// The operations of a caller.
 const OPERATIONS: usize = 24;
 const KEEP_CLOSED: usize = 2;
+/// How often the disk fails at most when the store recovers, and after how many accesses more each time.
+const RETRIES: usize = 8;
+const RETRY_STEP: u64 = 32;
 
 /// A disk that can fail, with a store on it.
 pub trait Disk {
@@ -25,77 +31,148 @@ pub trait Disk {
 }
 
 /// Cuts the power after the first access to the disk, after the second, and so on until a whole run works, and checks each
-/// time that the store opens again and has everything that it answered. Returns how many accesses there were.
+/// time that the store opens again and has everything that it answered. The power is cut while it opens, too: at first, when
+/// the disk is empty, and when it recovers.
+///
+/// In a run, one caller does all that can be done with a store; in another one, four callers write at the same time, each in
+/// a mesh of its own. Returns how many accesses both had.
 pub async fn crashes<D: Disk>(disk: impl Fn() -> D, seed: u64) -> Result<u64, String> {
-    after_each_access("power cut", seed, async |accesses| {
-        let (disk, run) = Run::until_it_fails(disk(), accesses, seed).await?;
-        drop(run.store);
-        disk.cut(seed ^ accesses);
+    after_each_access("power cut", seed, async |accesses, mut run| {
+        let (disk, mut rng) = (disk(), Rng::with_seed(seed ^ accesses));
+        disk.fail_after(Some(accesses));
+        // A store that could not be opened has answered nothing.
+        let complete = match disk.open() {
+            Ok(store) => run.go_on(&Arc::new(store)).await?,
+            Err(_) => false,
+        };
+        disk.cut(rng.u64(..));
+        for accesses in retries(&mut rng) {
+            disk.fail_after(Some(accesses));
+            if disk.open().is_ok() {
+                break;
+            }
+            disk.cut(rng.u64(..));
+        }
         disk.fail_after(None);
-        check(&disk.open()?, &run.model, run.under_way.as_ref()).await?;
-        Ok(run.under_way.is_none())
+        run.check(&disk.open()?).await?;
+        Ok(complete)
     })
     .await
 }
 
 /// Lets the disk fail after the first access, after the second, and so on, for a while (it is full, say), and checks each
-/// time that the same store works again afterwards and has everything that it answered.
+/// time that the same store works again afterwards and has everything that it answered. The disk fails again while it
+/// recovers; a store that could not be opened at first is opened once more.
+///
+/// The runs are those of [`crashes`].
 pub async fn failures<D: Disk>(disk: impl Fn() -> D, seed: u64) -> Result<u64, String> {
-    after_each_access("failing", seed, async |accesses| {
-        let (disk, mut run) = Run::until_it_fails(disk(), accesses, seed).await?;
+    after_each_access("failing", seed, async |accesses, mut run| {
+        let (disk, mut rng) = (disk(), Rng::with_seed(seed ^ accesses));
+        disk.fail_after(Some(accesses));
+        let (store, complete) = if let Ok(store) = disk.open() {
+            let store = Arc::new(store);
+            let complete = run.go_on(&store).await?;
+            (store, complete)
+        } else {
+            disk.fail_after(None);
+            (Arc::new(disk.open()?), false)
+        };
+        for accesses in retries(&mut rng) {
+            disk.fail_after(Some(accesses));
+            if store.unclosed().await.is_ok() {
+                break;
+            }
+        }
         disk.fail_after(None);
-        run.model = check(&run.store, &run.model, run.under_way.as_ref()).await?;
-        let complete = run.under_way.is_none();
-        run.go_on().await?;
-        if run.under_way.is_some() {
+        run.check(&*store).await?;
+        if !run.go_on(&store).await? {
             return Err("it went on failing when the disk worked again".into());
         }
-        run.model.compare_everything(&run.store).await?;
+        run.check(&*store).await?;
         Ok(complete)
     })
     .await
+}
+
+/// After how many accesses the disk fails again when the store recovers: later each time, and not for ever.
+fn retries(rng: &mut Rng) -> Vec<u64> {
+    let mut accesses = 0;
+    let later = |_| {
+        accesses += rng.u64(0..RETRY_STEP);
+        accesses
+    };
+    (0..RETRIES).map(later).collect()
 }
 
 /// Lets `trial` happen with 0 accesses that work, with 1, and so on, until it says that it was never disturbed.
 async fn after_each_access(
     what: &str,
     seed: u64,
-    trial: impl AsyncFn(u64) -> Result<bool, String>,
+    trial: impl AsyncFn(u64, Run) -> Result<bool, String>,
 ) -> Result<u64, String> {
-    for accesses in 0.. {
-        let complete = trial(accesses).await;
-        if complete.map_err(|error| format!("seed {seed}, {what} after {accesses} accesses: {error}"))? {
-            return Ok(accesses);
+    let mut sum = 0;
+    for scopes in [&[Scope::ALONE][..], &Scope::APART] {
+        for accesses in 0.. {
+            let complete = trial(accesses, Run::new(scopes, seed)).await.map_err(|error| {
+                format!("seed {seed}, {what} after {accesses} accesses, callers: {}: {error}", scopes.len())
+            })?;
+            if complete {
+                sum += accesses;
+                break;
+            }
         }
     }
-    Ok(u64::MAX)
+    Ok(sum)
 }
 
-/// Random operations on a store, and on the model of it.
-struct Run<S> {
-    store: S,
-    model: Model,
+/// Random operations on a store, and on the models of it.
+struct Run(Vec<Caller>);
+
+struct Caller {
+    scope: Scope,
     rng: Rng,
+    model: Model,
     /// The operation in which the store failed.
     under_way: Option<Operation>,
 }
 
-impl<S: Store> Run<S> {
-    /// On an empty disk that fails after that many accesses.
-    async fn until_it_fails<D: Disk<Store = S>>(disk: D, accesses: u64, seed: u64) -> Result<(D, Self), String> {
-        let (model, rng) = (Model::new(KEEP_CLOSED), Rng::with_seed(seed));
-        let mut run = Self { store: disk.open()?, model, rng, under_way: None };
-        disk.fail_after(Some(accesses));
-        run.go_on().await?;
-        Ok((disk, run))
+impl Run {
+    /// On an empty disk.
+    fn new(scopes: &[Scope], seed: u64) -> Self {
+        let caller = |(seed, scope): (u64, &Scope)| {
+            let (rng, model) = (Rng::with_seed(seed), Model::new(KEEP_CLOSED));
+            Caller { scope: *scope, rng, model, under_way: None }
+        };
+        Self((seed..).zip(scopes).map(caller).collect())
     }
 
-    /// Does more operations, until the store fails.
-    async fn go_on(&mut self) -> Result<(), String> {
-        self.under_way = None;
+    /// Lets all callers do more operations at the same time, each until the store fails. Returns whether it never did.
+    async fn go_on(&mut self, store: &Arc<impl Store>) -> Result<bool, String> {
+        let mut callers = JoinSet::new();
+        for caller in std::mem::take(&mut self.0) {
+            callers.spawn(caller.go_on(Arc::clone(store)));
+        }
+        self.0 = callers.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        Ok(self.0.iter().all(|caller| caller.under_way.is_none()))
+    }
+
+    /// Checks that the store has what the models have, and of the operations that were under way all or nothing.
+    async fn check(&mut self, store: &impl Store) -> Verdict {
+        for caller in &mut self.0 {
+            if let Some(operation) = caller.under_way.take() {
+                let model = caller.model.after(store, &operation).await;
+                caller.model = model.map_err(|difference| format!("{operation:?}: {}", difference.describe()))?;
+            }
+        }
+        Model::merged(self.0.iter().map(|caller| caller.model.clone())).compare_everything(store).await
+    }
+}
+
+impl Caller {
+    async fn go_on(mut self, store: Arc<impl Store>) -> Result<Self, String> {
         for _ in 0..OPERATIONS {
-            let operation = Operation::random(&mut self.rng);
-            match self.model.compare(&self.store, &operation).await {
+            let operation = Operation::random(&mut self.rng, self.scope);
+            match self.model.compare(&*store, &operation).await {
                 Ok(()) => {}
                 Err(Difference::Store(_)) => {
                     self.under_way = Some(operation);
@@ -104,17 +181,6 @@ impl<S: Store> Run<S> {
                 Err(Difference::Wrong(what)) => return Err(format!("{operation:?}: {what}")),
             }
         }
-        Ok(())
+        Ok(self)
     }
-}
-
-/// Checks that the store has what the model has, and of the operation that was under way all or nothing. Returns the model
-/// of what it has.
-async fn check(store: &impl Store, model: &Model, under_way: Option<&Operation>) -> Result<Model, String> {
-    let model = match under_way {
-        Some(operation) => model.after(store, operation).await.map_err(|difference| difference.describe())?,
-        None => model.clone(),
-    };
-    model.compare_everything(store).await?;
-    Ok(model)
 }

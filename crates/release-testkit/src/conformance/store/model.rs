@@ -1,6 +1,6 @@
 //! A store against a naive one.
 
-use super::operation::{How, Operation};
+use super::operation::{How, Operation, Scope};
 use crate::conformance::{Verdict, ensure};
 use fastrand::Rng;
 use release_core::{Error, ReleaseKey};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub async fn model(store: &impl Store, keep_closed: usize, operations: usize, seed: u64) -> Verdict {
     let (mut model, mut rng) = (Model::new(keep_closed), Rng::with_seed(seed));
     for number in 0..operations {
-        let operation = Operation::random(&mut rng);
+        let operation = Operation::random(&mut rng, Scope::ALONE);
         let done = model.compare(store, &operation).await;
         done.map_err(|difference| {
             format!("seed {seed}, operation {number}, {operation:?}: {}", difference.describe())
@@ -162,6 +162,17 @@ impl Model {
             _ => {}
         }
         Ok(model)
+    }
+
+    /// What several callers in meshes of their own have done together.
+    pub(super) fn merged(models: impl IntoIterator<Item = Self>) -> Self {
+        models.into_iter().fold(Self::new(0), |mut all, model| {
+            all.records.extend(model.records);
+            all.gone.extend(model.gone);
+            all.newest = all.newest.max(model.newest);
+            all.keep_closed = model.keep_closed;
+            all
+        })
     }
 
     fn find(&self, key: &ReleaseKey) -> Option<&Stored> {

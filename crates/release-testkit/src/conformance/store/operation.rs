@@ -1,15 +1,35 @@
 //! Random operations on a store.
 
 use fastrand::Rng;
-use release_core::{Command, MeshId, ReleaseKey, ReleaseSpec, ReleaseTask, Witnesses};
+use release_core::{Command, MeshId, ReleaseKey, ReleaseSpec, ReleaseTask, Step, Witnesses};
 use release_engine::{Record, Timestamp};
 
-/// Names of a world that is so small that everything meets: some are the beginning of others, and sort differently when
-/// they are joined by a separator.
-const MESHES: [&str; 2] = ["mesh-1", "mesh-10"];
+/// Names of a world that is so small that everything meets: some are the beginning of others, as those of the meshes are,
+/// and sort differently when they are joined by a separator.
 const NAMESPACES: [&str; 2] = ["shop", "shop-2"];
 const IDS: [&str; 3] = ["a", "a.b", "b"];
 const SERVICES: [&str; 2] = ["cart", "cart-2"];
+
+/// What a caller does, as far as others are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope {
+    /// The meshes that it knows.
+    meshes: &'static [&'static str],
+    /// Whether there are others, in other meshes: then it closes no task and does not read what they write, too. Which closed
+    /// tasks are kept, and which are unclosed, depends on all.
+    others: bool,
+}
+
+impl Scope {
+    pub(super) const ALONE: Self = Self { meshes: &["mesh-1", "mesh-10"], others: false };
+    /// Callers that are not in each other's way.
+    pub(super) const APART: [Self; 4] =
+        [Self::among(&["mesh-1"]), Self::among(&["mesh-10"]), Self::among(&["mesh"]), Self::among(&["mesh-2"])];
+
+    const fn among(meshes: &'static [&'static str]) -> Self {
+        Self { meshes, others: true }
+    }
+}
 
 /// Something to do with a store.
 #[derive(Clone, Debug)]
@@ -31,24 +51,24 @@ pub(super) enum Operation {
 /// How a record changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum How {
-    /// The next step towards a cancel succeeds.
-    TowardsCancel,
+    /// The next step towards a cancel succeeds, but not the last one, if nothing is to be closed.
+    TowardsCancel { closes: bool },
     /// Only the metadata changes.
     Metadata(u32),
 }
 
 impl Operation {
-    pub(super) fn random(rng: &mut Rng) -> Self {
-        let key = key(rng);
+    pub(super) fn random(rng: &mut Rng, scope: Scope) -> Self {
+        let key = key(rng, scope.meshes);
         let newest = rng.u8(..) < 200;
         match rng.u8(0..20) {
             0..4 => Self::Create(Box::new(record(key, rng.choice(SERVICES).unwrap_or("cart"), rng.u32(..)))),
-            4..13 => Self::Change { key, newest, how: How::TowardsCancel },
+            4..13 => Self::Change { key, newest, how: How::TowardsCancel { closes: !scope.others } },
             13..15 => Self::Change { key, newest, how: How::Metadata(rng.u32(..)) },
             15 => Self::Remove { key, newest },
-            16..18 => Self::Load(key),
-            18 => Self::List(key.mesh),
-            _ => Self::Unclosed,
+            16..=17 => Self::Load(key),
+            19 if !scope.others => Self::Unclosed,
+            _ => Self::List(key.mesh),
         }
     }
 }
@@ -57,11 +77,13 @@ impl How {
     pub(super) fn change(self, record: &mut Record) {
         match self {
             Self::Metadata(number) => record.metadata = number.into(),
-            Self::TowardsCancel => {
+            Self::TowardsCancel { closes } => {
                 let task = &mut record.task;
                 if !task.phase().is_closing() {
                     let _ = task.command(Command::CANCEL);
-                } else if let Some(step) = task.next_step() {
+                } else if let Some(step) = task.next_step()
+                    && (closes || !matches!(step, Step::Retire { .. }))
+                {
                     let _ = task.report(step.succeeded(Witnesses::one("envoy-1"), "idle"));
                 }
                 if task.phase().is_closed() {
@@ -72,9 +94,9 @@ impl How {
     }
 }
 
-fn key(rng: &mut Rng) -> ReleaseKey {
+fn key(rng: &mut Rng, meshes: &[&'static str]) -> ReleaseKey {
     let mut one_of = |names: &[&'static str]| rng.choice(names).copied().unwrap_or_default();
-    let (mesh, namespace, id) = (one_of(&MESHES), one_of(&NAMESPACES), one_of(&IDS));
+    let (mesh, namespace, id) = (one_of(meshes), one_of(&NAMESPACES), one_of(&IDS));
     named(mesh, namespace, id)
 }
 
