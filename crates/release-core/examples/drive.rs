@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::Write;
 
 use release_core::{Action, Command, Mode, ReleaseTask, Report};
-use release_testkit::mesh::{Mesh, Motion, ProxyId, Words, sample_task};
+use release_testkit::mesh::{Mesh, Motion, ProxyId, sample_task};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let action = std::env::args().nth(1).as_deref().unwrap_or("cancel").parse()?;
@@ -46,7 +46,7 @@ fn drive(
     let mut trouble = trouble.iter();
     // A real engine stores the task before every step, and backs off before it tries one again.
     while let Some(step) = task.next_step() {
-        writeln!(out, "{:<30} do:     {}", task.phase().to_string(), Words(&step))?;
+        writeln!(out, "{:<30} do:     {step}", task.phase().to_string())?;
         let report = match mesh.perform(&step) {
             Some(report) => report,
             None => match wait(mesh, trouble.next(), out)? {
@@ -54,7 +54,7 @@ fn drive(
                 None => continue, // The same step again.
             },
         };
-        writeln!(out, "{:<30} report: {}", "", Words(&report))?;
+        writeln!(out, "{:<30} report: {report}", "")?;
         let _changed = task.report(report)?;
     }
     writeln!(out, "{}", task.phase())?;

@@ -54,6 +54,13 @@ pub struct NumberedRouting {
 /// Whoever drives the task performs it and answers with a [`Report`]. Steps are idempotent by contract: after a crash the
 /// same step is asked for again. A mesh does nothing for a step of an older generation than the newest it has seen, or of
 /// a release that is closed: it is asked by one who does not know what happened since.
+///
+/// ```
+/// use release_core::{Generation, Routing, Step, Version};
+///
+/// let step = Step::Apply { generation: Generation::new(3), routing: Routing::exclusive(Version::Original) };
+/// assert_eq!(step.to_string(), "apply the routing: all to original (generation 3)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -134,6 +141,16 @@ impl Step {
     }
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind())?;
+        if let Self::Apply { routing, .. } = self {
+            write!(f, ": {routing}")?;
+        }
+        write!(f, " (generation {})", self.generation())
+    }
+}
+
 /// The kind of a [`Step`], with the version it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
@@ -163,6 +180,14 @@ impl fmt::Display for StepKind {
 /// What came of a step, as the outside world says.
 ///
 /// Reports may be late, repeated or lost. A late one changes nothing; an impossible one is an [`UnexpectedReport`].
+///
+/// ```
+/// use release_core::{Generation, Step, Version};
+///
+/// let step = Step::EnsureReady { generation: Generation::new(3), version: Version::Original };
+/// let expected = "could not ensure that the original version is ready: no pod (generation 3)";
+/// assert_eq!(step.failed("no pod").to_string(), expected);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -229,6 +254,19 @@ impl Report {
             Self::Retired { version, .. } => StepKind::Retire(*version),
             Self::Failed { step, .. } => *step,
         }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { version, .. } => write!(f, "the {version} version is ready"),
+            Self::Confirmed { by, .. } => write!(f, "the routing is confirmed by {by}"),
+            Self::Drained { version, evidence, .. } => write!(f, "the {version} version is drained: {evidence}"),
+            Self::Retired { version, .. } => write!(f, "the {version} version is retired"),
+            Self::Failed { step, reason, .. } => write!(f, "could not {step}: {reason}"),
+        }?;
+        write!(f, " (generation {})", self.generation())
     }
 }
 

@@ -5,8 +5,17 @@ use super::{ReleaseTask, State};
 use crate::law;
 use crate::{Action, Error, Mode, Owners, Phase, Routing, Stage, Version};
 use alloc::boxed::Box;
+use core::fmt;
 
 /// What a user can ask of a task.
+///
+/// ```
+/// use release_core::{Action, Command, Mode};
+///
+/// assert_eq!(Command::CANCEL.to_string(), "cancel");
+/// let require = Command::Delete(Action::End, Mode::Require);
+/// assert_eq!(require.to_string(), "end, if that takes no takeover any more");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -29,6 +38,18 @@ impl Command {
     pub const CANCEL: Self = Self::Delete(Action::Cancel, Mode::Perform);
     /// End the release and perform the takeover by the grayscale version.
     pub const END: Self = Self::Delete(Action::End, Mode::Perform);
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetRouting(routing) => write!(f, "set the routing: {routing}"),
+            Self::TakeOver(version) => write!(f, "let the {version} version take over"),
+            Self::Delete(action, Mode::Perform) => write!(f, "{action}"),
+            Self::Delete(action, Mode::Require) => write!(f, "{action}, if that takes no takeover any more"),
+            Self::Reopen => f.write_str("reopen"),
+        }
+    }
 }
 
 /// Whether a command or a report changed the task, so that it must be stored.

@@ -121,6 +121,17 @@ fn names_for_people() {
     add(&Routing::weighted(Percent::new(20).unwrap()));
     add(&Routing::content(one).unwrap());
     add(&Routing::content(two).unwrap());
+    let require = Command::Delete(Action::End, Mode::Require);
+    let set = Command::SetRouting(Routing::exclusive(Version::Original));
+    for command in [set, Command::TakeOver(Version::Grayscale), Command::CANCEL, require, Command::Reopen] {
+        add(&command);
+    }
+    let by = Witnesses::new(["envoy-2".into(), "envoy-1".into()]).unwrap();
+    for planned in running().plan(Action::End, Mode::Perform).unwrap().steps {
+        add(&planned.step);
+        add(&planned.step.succeeded(by.clone(), "idle for 15 s"));
+        add(&planned.step.failed("it takes longer"));
+    }
     for law in release_core::law::Law::ALL {
         add(&law);
     }

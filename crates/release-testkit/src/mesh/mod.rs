@@ -38,7 +38,7 @@ mod tasks;
 mod violation;
 mod world;
 
-pub use event::{Event, Words};
+pub use event::Event;
 pub use flaw::Flaw;
 pub use limits::{Limits, commands};
 pub use motion::Motion;
