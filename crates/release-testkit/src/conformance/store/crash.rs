@@ -14,6 +14,8 @@ const KEEP_CLOSED: usize = 2;
 /// How often the disk fails at most when the store recovers, and after how many accesses more each time.
 const RETRIES: usize = 8;
 const RETRY_STEP: u64 = 32;
+/// How many accesses more than a whole run has are tried: those of a store that is closed in order.
+const CLOSING: u64 = 16;
 
 /// A disk that can fail, with a store on it.
 pub trait Disk {
@@ -31,13 +33,13 @@ pub trait Disk {
 }
 
 /// Cuts the power after the first access to the disk, after the second, and so on until a whole run works, and checks each
-/// time that the store opens again and has everything that it answered. The power is cut while it opens, too: at first, when
-/// the disk is empty, and when it recovers.
+/// time that the store opens again and has everything that it answered. The power is cut, too, while it opens, at first on an
+/// empty disk and later when it recovers, and while it is closed in order.
 ///
 /// In a run, one caller does all that can be done with a store; in another one, four callers write at the same time, each in
 /// a mesh of its own. Returns how many accesses both had.
 pub async fn crashes<D: Disk>(disk: impl Fn() -> D, seed: u64) -> Result<u64, String> {
-    after_each_access("power cut", seed, async |accesses, mut run| {
+    after_each_access("power cut", seed, CLOSING, async |accesses, mut run| {
         let (disk, mut rng) = (disk(), Rng::with_seed(seed ^ accesses));
         disk.fail_after(Some(accesses));
         // A store that could not be opened has answered nothing.
@@ -66,7 +68,7 @@ pub async fn crashes<D: Disk>(disk: impl Fn() -> D, seed: u64) -> Result<u64, St
 ///
 /// The runs are those of [`crashes`].
 pub async fn failures<D: Disk>(disk: impl Fn() -> D, seed: u64) -> Result<u64, String> {
-    after_each_access("failing", seed, async |accesses, mut run| {
+    after_each_access("failing", seed, 0, async |accesses, mut run| {
         let (disk, mut rng) = (disk(), Rng::with_seed(seed ^ accesses));
         disk.fail_after(Some(accesses));
         let (store, complete) = if let Ok(store) = disk.open() {
@@ -104,23 +106,26 @@ fn retries(rng: &mut Rng) -> Vec<u64> {
     (0..RETRIES).map(later).collect()
 }
 
-/// Lets `trial` happen with 0 accesses that work, with 1, and so on, until it says that it was never disturbed.
+/// Lets `trial` happen with 0 accesses that work, with 1, and so on, until it says that it was never disturbed, and with as
+/// many as `more` beyond that.
 async fn after_each_access(
     what: &str,
     seed: u64,
+    more: u64,
     trial: impl AsyncFn(u64, Run) -> Result<bool, String>,
 ) -> Result<u64, String> {
     let mut sum = 0;
     for scopes in [&[Scope::ALONE][..], &Scope::APART] {
+        let mut whole = None;
         for accesses in 0.. {
             let complete = trial(accesses, Run::new(scopes, seed)).await.map_err(|error| {
                 format!("seed {seed}, {what} after {accesses} accesses, callers: {}: {error}", scopes.len())
             })?;
-            if complete {
-                sum += accesses;
+            if complete && accesses >= *whole.get_or_insert(accesses) + more {
                 break;
             }
         }
+        sum += whole.unwrap_or(0);
     }
     Ok(sum)
 }
