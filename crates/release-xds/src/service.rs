@@ -18,6 +18,13 @@ pub struct ServiceName {
     pub service: Service,
 }
 
+impl ServiceName {
+    /// Its mesh, its namespace and itself, as they are joined by slashes in names of clusters and of route configurations.
+    pub(crate) fn parts(&self) -> [&str; 3] {
+        [self.mesh.as_str(), self.namespace.as_str(), self.service.as_str()]
+    }
+}
+
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.mesh, self.namespace, self.service)

@@ -3,6 +3,7 @@
 use crate::envoy;
 use crate::service::{Kind, Resource, ServiceConfig, ServiceName};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) id: u64,
-    pub(super) resource: Resource,
+    pub(super) resource: Arc<Resource>,
+    /// The same for the same resource.
+    digest: u64,
     /// Of a route configuration: the revision of each service in it.
     pub(super) revisions: BTreeMap<ServiceName, u64>,
     /// Of a route configuration: the clusters that it can give a request to, and how long such a request can take.
@@ -38,13 +41,13 @@ impl Catalogue {
             before.into_iter().filter_map(|cluster| self.clusters.remove_entry(&cluster)).collect();
         for resource in config.map(envoy::clusters).unwrap_or_default() {
             let known = gone.remove(&resource.name);
-            let content = match known.filter(|known| known.resource == resource) {
+            let content = match known.filter(|known| *known.resource == resource) {
                 Some(same) => same,
                 None => self.content(resource, BTreeMap::new(), BTreeMap::new()),
             };
             self.clusters.insert(content.resource.name.clone(), content);
         }
-        self.routes.retain(|route, _| !covers(route, name));
+        self.routes.retain(|route, _| !covers(route, name.parts()));
         gone.into_values().collect()
     }
 
@@ -57,16 +60,18 @@ impl Catalogue {
         if let Some(content) = self.routes.get(name) {
             return Arc::clone(content);
         }
-        let covered: Vec<_> = services.filter(|(_, config)| covers(name, &config.name)).collect();
+        let covered: Vec<_> = services.filter(|(_, config)| covers(name, config.name.parts())).collect();
         let configs: Vec<_> = covered.iter().map(|(_, config)| *config).collect();
         let resource = envoy::route(name, &configs);
         let revisions = covered.iter().map(|(revision, config)| (config.name.clone(), *revision)).collect();
+        let longest: BTreeMap<_, _> =
+            configs.iter().map(|config| (config.name.to_string(), config.max_stream_duration)).collect();
         let reaches = resource
             .uses
             .iter()
             .map(|cluster| {
-                let owner = configs.iter().find(|config| owns(&config.name, cluster));
-                (cluster.clone(), owner.map_or(Duration::ZERO, |config| config.max_stream_duration))
+                let owner = cluster.rsplit_once('/').and_then(|(owner, _)| longest.get(owner));
+                (cluster.clone(), owner.copied().unwrap_or_default())
             })
             .collect();
         let content = self.content(resource, revisions, reaches);
@@ -81,20 +86,16 @@ impl Catalogue {
         reaches: BTreeMap<String, Duration>,
     ) -> Arc<Content> {
         self.newest_id += 1;
-        Arc::new(Content { id: self.newest_id, resource, revisions, reaches })
+        let digest = digest(&(&resource.name, &resource.body.value));
+        Arc::new(Content { id: self.newest_id, resource: Arc::new(resource), digest, revisions, reaches })
     }
 }
 
-/// Whether the route configuration of that name has a virtual host for the service: it is named after the service, its
-/// namespace, or its mesh.
-pub(super) fn covers(route: &str, service: &ServiceName) -> bool {
-    let full = service.to_string();
-    full.strip_prefix(route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Whether the cluster is one of the service's.
-pub(super) fn owns(service: &ServiceName, cluster: &str) -> bool {
-    cluster.rsplit_once('/').is_some_and(|(owner, _)| owner == service.to_string())
+/// Whether the route configuration of that name has a virtual host for the service of that mesh, namespace and name: it is
+/// named after the service, its namespace, or its mesh.
+pub(super) fn covers<'a>(route: &str, service: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut service = service.into_iter();
+    route.split('/').all(|part| service.next() == Some(part))
 }
 
 /// What Envoy calls a service by itself: changes whenever its routes change.
@@ -104,12 +105,12 @@ pub(super) fn rendered(config: &ServiceConfig) -> Resource {
 
 /// The version of a response: the same for the same resources.
 pub(super) fn version(kind: Kind, contents: &Contents) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let digests: Vec<u64> = contents.values().map(|content| content.digest).collect();
+    format!("{:016x}", digest(&(kind, digests)))
+}
+
+fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    kind.hash(&mut hasher);
-    for content in contents.values() {
-        content.resource.name.hash(&mut hasher);
-        content.resource.body.value.hash(&mut hasher);
-    }
-    format!("{:016x}", hasher.finish())
+    what.hash(&mut hasher);
+    hasher.finish()
 }

@@ -1,11 +1,12 @@
 //! Services, as the operator describes them.
 
-use super::catalogue::rendered;
+use super::catalogue::{Content, rendered};
 use super::memory::Remembered;
-use super::{Control, Managed};
+use super::{Control, Lingering, Managed};
 use crate::service::{Serves, ServiceConfig, ServiceName, VersionConfig};
 use release_core::{ReleaseKey, VersionLabel};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A service, as the operator describes it.
@@ -152,9 +153,9 @@ impl Control {
         self.look_at_all();
     }
 
-    fn linger(&mut self, clusters: Vec<std::sync::Arc<super::catalogue::Content>>) {
+    fn linger(&mut self, clusters: Vec<Arc<Content>>) {
         for cluster in clusters {
-            self.lingering.insert(cluster.resource.name.clone(), cluster);
+            self.lingering.insert(cluster.resource.name.clone(), Lingering { cluster, held_by: None });
         }
     }
 }

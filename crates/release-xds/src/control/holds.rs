@@ -97,6 +97,11 @@ impl Holds {
         self
     }
 
+    /// The names of its route configurations.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.routes.keys()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         !self.anything && self.routes.is_empty()
     }
@@ -107,7 +112,7 @@ impl Holds {
             return Standing::Behind;
         }
         let mut standing = Standing::Apart;
-        for hold in self.routes.iter().filter(|(name, _)| covers(name, service)).map(|(_, hold)| hold) {
+        for hold in self.routes.iter().filter(|(name, _)| covers(name, service.parts())).map(|(_, hold)| hold) {
             let newest = |content: &Arc<Content>| content.revisions.get(service).is_some_and(|held| *held >= revision);
             if hold.unknown || !hold.confirmed || !hold.contents.iter().all(newest) {
                 return Standing::Behind;
@@ -125,7 +130,7 @@ impl Holds {
     /// The services to which something unknown may route, of those.
     pub(super) fn in_doubt<'a>(&self, services: impl Iterator<Item = &'a ServiceName>) -> Vec<&'a ServiceName> {
         let unknown: Vec<_> = self.routes.iter().filter(|(_, hold)| hold.unknown).map(|(name, _)| name).collect();
-        services.filter(|service| self.anything || unknown.iter().any(|name| covers(name, service))).collect()
+        services.filter(|service| self.anything || unknown.iter().any(|name| covers(name, service.parts()))).collect()
     }
 
     /// Whether it may route to the cluster.
@@ -133,12 +138,7 @@ impl Holds {
         if self.anything || self.clusters().any(|held| held == cluster) {
             return true;
         }
-        self.routes.iter().any(|(name, hold)| {
-            hold.unknown && cluster.rsplit_once('/').is_some_and(|(owner, _)| is_covered(name, owner))
-        })
+        let owner = || cluster.rsplit_once('/').map_or("", |(owner, _)| owner).split('/');
+        self.routes.iter().any(|(name, hold)| hold.unknown && covers(name, owner()))
     }
-}
-
-fn is_covered(route: &str, service: &str) -> bool {
-    service.strip_prefix(route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -27,9 +27,10 @@ pub use pushes::Push;
 pub use releases::{StepError, service_of};
 
 use crate::service::{Resource, ServiceConfig, ServiceName};
-use catalogue::{Catalogue, Contents};
+use catalogue::{Catalogue, Content, Contents};
 use holds::Holds;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use stream::Stream;
 
@@ -77,14 +78,19 @@ pub struct Control {
     services: BTreeMap<ServiceName, Managed>,
     catalogue: Catalogue,
     /// Clusters that are not served any more, but that a node may still route to.
-    lingering: Contents,
+    lingering: BTreeMap<String, Lingering>,
+    /// All clusters that nodes are sent: made of those two when it is needed.
+    offered: Option<Arc<Contents>>,
     nodes: BTreeMap<String, Node>,
-    streams: BTreeMap<StreamId, Stream>,
+    /// The node of each stream.
+    streams: BTreeMap<StreamId, Arc<str>>,
     newest_stream: u64,
     newest_nonce: u64,
     newest_revision: u64,
     /// The streams that something may have to be sent to.
     due: BTreeSet<StreamId>,
+    /// When clusters are to be sent again so that none of them ends, the next one first.
+    beats: VecDeque<(Moment, StreamId)>,
     /// From when on no request by an old route can be under way to a cluster.
     free: BTreeMap<String, Moment>,
     /// The requests in progress by the load reports, and when there was last one.
@@ -107,9 +113,19 @@ struct Managed {
     revision: u64,
 }
 
+/// A cluster that is not served any more, but that a node may still route to.
+#[derive(Debug)]
+struct Lingering {
+    cluster: Arc<Content>,
+    /// A node that may, as far as is known.
+    held_by: Option<String>,
+}
+
 /// A node that has, or had, a stream.
 #[derive(Debug, Default)]
 struct Node {
+    /// Those that are open; more than one while a connection takes the place of another.
+    streams: BTreeMap<StreamId, Stream>,
     /// What it may still route by although the stream it got that on has ended.
     left: Holds,
     /// Since when it has no stream; that of now if there is one.
@@ -142,13 +158,15 @@ impl Control {
             open: false,
             services: BTreeMap::new(),
             catalogue: Catalogue::default(),
-            lingering: Contents::new(),
+            lingering: BTreeMap::new(),
+            offered: None,
             nodes: nodes.collect(),
             streams: BTreeMap::new(),
             newest_stream: 0,
             newest_nonce: 0,
             newest_revision: 0,
             due: BTreeSet::new(),
+            beats: VecDeque::new(),
             free: BTreeMap::new(),
             loads: BTreeMap::new(),
             last_load: BTreeMap::new(),
@@ -191,7 +209,9 @@ impl Control {
         self.services.values().map(|managed| &managed.config)
     }
 
+    /// What nodes are to be sent has changed.
     fn look_at_all(&mut self) {
+        self.offered = None;
         self.due = self.streams.keys().copied().collect();
     }
 
@@ -208,23 +228,39 @@ impl Control {
     }
 
     /// What a node may hold has changed.
-    fn remember_node(&mut self, node: &str) {
-        let mut names = BTreeSet::new();
-        for holds in self.holds_of(node) {
-            names.extend(holds.routes.keys().cloned());
-        }
+    fn remember_node(&mut self, name: &str) {
+        let node = self.nodes.get(name);
+        let names: BTreeSet<String> = node.into_iter().flat_map(Node::holds).flat_map(Holds::names).cloned().collect();
         if names.is_empty() {
-            self.unsaved |= self.memory.nodes.remove(node).is_some();
-        } else if self.memory.nodes.get(node) != Some(&names) {
-            self.memory.nodes.insert(node.to_owned(), names);
+            self.unsaved |= self.memory.nodes.remove(name).is_some();
+        } else if self.memory.nodes.get(name) != Some(&names) {
+            self.memory.nodes.insert(name.to_owned(), names);
             self.unsaved = true;
         }
     }
 
-    /// All that a node may route by.
-    fn holds_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Holds> {
-        let left = self.nodes.get(node).map(|node| &node.left);
-        let streams = self.streams.values().filter(move |stream| stream.node == node).map(|stream| &stream.holds);
-        left.into_iter().chain(streams)
+    fn stream(&self, id: StreamId) -> Option<&Stream> {
+        self.nodes.get(&**self.streams.get(&id)?)?.streams.get(&id)
+    }
+
+    fn stream_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.nodes.get_mut(&**self.streams.get(&id)?)?.streams.get_mut(&id)
+    }
+}
+
+impl Node {
+    /// All that it may route by.
+    fn holds(&self) -> impl Iterator<Item = &Holds> {
+        std::iter::once(&self.left).chain(self.streams.values().map(|stream| &stream.holds))
+    }
+
+    /// Whether it may route to the cluster.
+    fn may_reach(&self, cluster: &str) -> bool {
+        self.holds().any(|holds| holds.may_reach(cluster))
+    }
+
+    /// Whether it has opened another stream after that one.
+    fn has_newer(&self, id: StreamId) -> bool {
+        self.streams.last_key_value().is_some_and(|(newest, _)| *newest > id)
     }
 }

@@ -1,11 +1,12 @@
 //! What nodes say.
 
-use super::catalogue::{Content, covers};
+use super::catalogue::{Content, Contents, covers};
 use super::holds::Holds;
 use super::stream::{Answer, Names, Stream, Subscription};
 use super::{Control, Moment, Node, redact};
 use crate::service::{Kind, cluster_name};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stream of a node. One that was opened later is greater.
@@ -87,30 +88,28 @@ impl Control {
         if node.len() > NAME_BYTES || node.chars().any(char::is_control) {
             return Err(NotANode::BadName);
         }
+        let entry = self.nodes.entry(node.to_owned()).or_default();
         let mut holds = Holds::default();
-        for held in self.holds_of(node) {
+        for held in entry.holds() {
             holds.join(held);
         }
-        let alone = !self.streams.values().any(|stream| stream.node == node);
-        let entry = self.nodes.entry(node.to_owned()).or_default();
         // What it has left goes on in the stream.
         entry.left = Holds::default();
         entry.since = now;
-        entry.duplicate &= !alone;
+        entry.duplicate &= !entry.streams.is_empty();
         self.newest_stream += 1;
         let id = StreamId(self.newest_stream);
-        let holds = holds.unconfirmed();
-        let stream =
-            Stream { node: node.to_owned(), subscriptions: BTreeMap::new(), holds, clusters: None, twin: false };
-        self.streams.insert(id, stream);
+        entry.streams.insert(id, Stream { holds: holds.unconfirmed(), ..Stream::default() });
+        self.streams.insert(id, node.into());
         Ok(id)
     }
 
     /// A node has sent a request.
     pub fn request(&mut self, id: StreamId, request: &Request, now: Moment) {
-        let Some(stream) = self.streams.get(&id) else { return };
-        let newer = self.has_newer(id, &stream.node);
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(name) = self.streams.get(&id).cloned() else { return };
+        let Some(node) = self.nodes.get_mut(&*name) else { return };
+        let newer = node.has_newer(id);
+        let Some(stream) = node.streams.get_mut(&id) else { return };
         let kind = request.kind;
         let current = stream.subscriptions.get(&kind).map(|known| known.sent.as_ref().map_or("", |sent| &sent.nonce));
         if current.is_some_and(|current| current != request.nonce) {
@@ -119,13 +118,11 @@ impl Control {
         }
         if newer && !stream.twin {
             stream.twin = true;
-            if let Some(node) = self.nodes.get_mut(&stream.node) {
-                tracing::warn!(
-                    node = stream.node,
-                    "two Envoys have the same node.id: no takeover is safe until each has its own"
-                );
-                node.duplicate = true;
-            }
+            node.duplicate = true;
+            tracing::warn!(
+                node = &*name,
+                "two Envoys have the same node.id: no takeover is safe until each has its own"
+            );
         }
         let fresh = request.version.is_empty();
         if !fresh && stream.subscriptions.is_empty() && stream.holds.is_empty() {
@@ -135,19 +132,15 @@ impl Control {
         let (first, names) = stream.subscribe(request);
         if kind == Kind::Route {
             let names: BTreeSet<String> = names.named().cloned().collect();
-            let strange = |name: &&String| first && !self.services.keys().any(|service| covers(name, service));
+            let strange = |name: &&String| first && !self.services.keys().any(|service| covers(name, service.parts()));
             for route in names.iter().filter(strange) {
-                tracing::warn!(
-                    node = stream.node,
-                    ?route,
-                    "a node asks for routes that no service is under: it gets none"
-                );
+                tracing::warn!(node = &*name, ?route, "a node asks for routes that no service is under: it gets none");
             }
             if first && fresh {
                 // It has no routes at all.
                 stream.holds.anything = false;
             }
-            let known: BTreeSet<String> = stream.holds.routes.keys().cloned().collect();
+            let known: BTreeSet<String> = stream.holds.names().cloned().collect();
             stream.holds.subscribed(&names);
             if first && !fresh {
                 for name in names.difference(&known) {
@@ -159,25 +152,24 @@ impl Control {
             // An Envoy asks for all that it has when its stream opens: this one has no routes from here.
             stream.holds.anything = false;
         }
-        let armed = stream.answer(request);
-        let (node, after) = (stream.node.clone(), stream.holds.clone());
-        for cluster in armed {
-            if let Some(armed) = self.nodes.get_mut(&node).and_then(|node| node.armed.get_mut(&cluster)) {
+        for cluster in stream.answer(request) {
+            if let Some(armed) = node.armed.get_mut(&cluster) {
                 armed.taken = true;
             }
         }
+        let after = stream.holds.clone();
         self.departed(&before, &after, now);
-        self.remember_node(&node);
+        self.remember_node(&name);
         self.due.insert(id);
     }
 
     /// A stream has ended. What its node had on it, it may go on with.
     pub fn closed(&mut self, id: StreamId, now: Moment) {
-        let Some(stream) = self.streams.remove(&id) else { return };
         self.due.remove(&id);
-        let newer = self.has_newer(id, &stream.node);
-        let Some(node) = self.nodes.get_mut(&stream.node) else { return };
-        if newer && !stream.twin {
+        let Some(name) = self.streams.remove(&id) else { return };
+        let Some(node) = self.nodes.get_mut(&*name) else { return };
+        let Some(stream) = node.streams.remove(&id) else { return };
+        if node.has_newer(id) && !stream.twin {
             // The node is back already, and its new stream began with all that this one had.
             self.departed(&stream.holds, &Holds::default(), now);
         } else {
@@ -185,21 +177,16 @@ impl Control {
             node.left.join(&stream.holds);
             node.since = now;
         }
-        let alone = !self.streams.values().any(|other| other.node == stream.node);
-        if alone && self.nodes.get(&stream.node).is_some_and(|node| node.left.is_empty()) {
-            self.nodes.remove(&stream.node);
+        if self.nodes.get(&*name).is_some_and(|node| node.streams.is_empty() && node.left.is_empty()) {
+            self.nodes.remove(&*name);
         }
-        self.remember_node(&stream.node);
-    }
-
-    /// Whether the node has opened another stream after that one.
-    fn has_newer(&self, id: StreamId, node: &str) -> bool {
-        self.streams.iter().any(|(other, newer)| *other > id && newer.node == node)
+        self.remember_node(&name);
     }
 
     /// An operator says that a node is gone for good, or routes nothing any more.
     pub fn forget(&mut self, node: &str, now: Moment) -> Result<(), ForgetError> {
-        if self.streams.values().any(|stream| stream.node == node) {
+        let known = self.nodes.get(node).ok_or(ForgetError::Unknown)?;
+        if !known.streams.is_empty() {
             return Err(ForgetError::Connected);
         }
         let Some(known) = self.nodes.remove(node) else { return Err(ForgetError::Unknown) };
@@ -231,33 +218,17 @@ impl Control {
 
     /// All nodes that are known, by name.
     pub fn nodes(&self) -> Vec<NodeStatus> {
-        self.nodes.iter().map(|(id, node)| self.status(id, node)).collect()
-    }
-
-    fn status(&self, id: &str, node: &Node) -> NodeStatus {
-        let routes: BTreeSet<&String> = self.holds_of(id).flat_map(|holds| holds.routes.keys()).collect();
-        NodeStatus {
-            id: id.to_owned(),
-            state: self.state(id, node),
-            duplicate: node.duplicate,
-            routes: routes.into_iter().cloned().collect(),
-            refusal: self.refusal(id).map(str::to_owned),
-        }
-    }
-
-    pub(super) fn state(&self, id: &str, node: &Node) -> NodeState {
-        let mut streams = self.streams.values().filter(|stream| stream.node == id).peekable();
-        if streams.peek().is_none() {
-            return NodeState::CutOff(node.since);
-        }
-        let owed = streams.flat_map(|stream| stream.subscriptions.values()).filter_map(Subscription::outstanding).min();
-        owed.map_or(NodeState::Connected, NodeState::Silent)
-    }
-
-    /// Why the node refused the newest that it was sent.
-    pub(super) fn refusal(&self, id: &str) -> Option<&str> {
-        let mut streams = self.streams.values().filter(|stream| stream.node == id);
-        streams.find_map(|stream| stream.subscriptions.values().find_map(Subscription::refusal))
+        let status = |(id, node): (&String, &Node)| {
+            let routes: BTreeSet<&String> = node.holds().flat_map(Holds::names).collect();
+            NodeStatus {
+                id: id.clone(),
+                state: node.state(),
+                duplicate: node.duplicate,
+                routes: routes.into_iter().cloned().collect(),
+                refusal: node.refusal().map(str::to_owned),
+            }
+        };
+        self.nodes.iter().map(status).collect()
     }
 
     /// What a node may route by has become less: requests by the rest can be under way for a while.
@@ -286,6 +257,22 @@ impl Control {
     }
 }
 
+impl Node {
+    pub(super) fn state(&self) -> NodeState {
+        if self.streams.is_empty() {
+            return NodeState::CutOff(self.since);
+        }
+        let subscriptions = self.streams.values().flat_map(|stream| stream.subscriptions.values());
+        let owed = subscriptions.filter_map(Subscription::outstanding).min();
+        owed.map_or(NodeState::Connected, NodeState::Silent)
+    }
+
+    /// Why it refused the newest that it was sent.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.streams.values().flat_map(|stream| stream.subscriptions.values()).find_map(Subscription::refusal)
+    }
+}
+
 impl Stream {
     /// Takes in what the node asks for. Returns whether it asks for that type for the first time, and for what.
     fn subscribe(&mut self, request: &Request) -> (bool, Names) {
@@ -297,9 +284,11 @@ impl Stream {
             return (true, names);
         };
         let names = Names::read(kind, &request.names, Some(&known.names));
-        if let Some(sent) = &mut known.sent {
+        if let Some(sent) = &mut known.sent
+            && !sent.contents.keys().all(|name| names.contain(name))
+        {
             // What it does not ask for any more it drops: it must get it again should it ask again.
-            sent.contents.retain(|name, _| names.contain(name));
+            Arc::make_mut(&mut sent.contents).retain(|name, _| names.contain(name));
         }
         known.names = names.clone();
         (false, names)
@@ -316,15 +305,17 @@ impl Stream {
             return Vec::new();
         }
         let mut armed = Vec::new();
-        let had: BTreeSet<String> = sent.contents.keys().cloned().collect();
+        let had = &sent.contents;
         match &request.refusal {
             Some(reason) => {
                 let uses = |name: &str| sent.contents.values().any(|content| content.resource.uses.contains(name));
-                let known = |name: &str| had.contains(name) || uses(name);
+                let known = |name: &str| had.contains_key(name) || uses(name);
                 sent.answer = Answer::Refused(redact::reason(reason, known));
                 if kind == Kind::Cluster {
                     // It can have been applied in part.
-                    self.clusters = self.clusters.take().map(|known| known.intersection(&had).cloned().collect());
+                    if let Some(known) = &mut self.clusters {
+                        Arc::make_mut(known).retain(|name, _| had.contains_key(name));
+                    }
                 }
             }
             None if request.version == sent.version => {
@@ -332,8 +323,9 @@ impl Stream {
                 match kind {
                     Kind::Cluster => {
                         armed.extend(sent.ttl.keys().cloned());
-                        let more = self.clusters.as_ref() != Some(&had);
-                        self.clusters = Some(had);
+                        let same = |known: &Arc<Contents>| Arc::ptr_eq(known, had) || known.keys().eq(had.keys());
+                        let more = !self.clusters.as_ref().is_some_and(same);
+                        self.clusters = Some(Arc::clone(had));
                         if more && let Some(routes) = self.subscriptions.get_mut(&Kind::Route) {
                             routes.retry = true;
                         }

@@ -3,7 +3,7 @@
 use super::holds::Standing;
 use super::releases::service_of;
 use super::stream::Answer;
-use super::{Control, Moment, NodeState};
+use super::{Control, Moment, Node, NodeState};
 use crate::service::{Kind, ServiceName, cluster_name};
 use release_core::{ReleaseSpec, Version};
 
@@ -90,29 +90,40 @@ impl Control {
             .collect();
         let (mut confirmed, mut fenced, mut waiting) = (Vec::new(), 0, Waiting::default());
         for (id, node) in &self.nodes {
-            match self.standing(id, &name, managed.revision) {
+            match node.standing(&name, managed.revision) {
                 Standing::Apart => continue,
-                Standing::Confirmed if !node.duplicate => {
-                    confirmed.push(id.clone());
+                Standing::Confirmed => {
+                    confirmed.push(id);
                     continue;
                 }
-                Standing::Confirmed | Standing::Behind => {}
+                Standing::Behind => {}
             }
-            if !losers.is_empty() && losers.iter().all(|loser| self.fenced(id, loser, now)) {
+            let fence = losers.iter().map(|loser| self.fence_end(node, loser)).collect::<Option<Vec<_>>>();
+            let fence = fence.and_then(|ends| ends.into_iter().max());
+            if fence.is_some_and(|end| end <= now) {
                 fenced += 1;
                 continue;
             }
-            if let Some(reason) = self.refusal(id) {
+            if let Some(reason) = node.refusal() {
                 return Progress::Refused { node: id.clone(), reason: reason.to_owned() };
             }
-            let fence = losers.iter().map(|loser| self.fence_end(id, loser)).collect::<Option<Vec<_>>>();
-            let end = fence.and_then(|ends| ends.into_iter().max()).filter(|end| *end > now);
-            waiting.until = earlier(waiting.until, end);
-            waiting.blockers.push(self.blocker(id));
+            waiting.until = earlier(waiting.until, fence);
+            waiting.blockers.push(node.blocker(id));
         }
         waiting.confirmed = confirmed.len();
         let enough = !confirmed.is_empty() && confirmed.len() + fenced >= self.settings.min_nodes;
-        if waiting.blockers.is_empty() && enough { Progress::Done(confirmed) } else { Progress::Waiting(waiting) }
+        if waiting.blockers.is_empty() && enough {
+            Progress::Done(confirmed.into_iter().cloned().collect())
+        } else {
+            Progress::Waiting(waiting)
+        }
+    }
+
+    /// Whether [`confirmed`](Self::confirmed) still waits for that node, unless its fence has run out.
+    pub fn is_behind(&self, spec: &ReleaseSpec, node: &str) -> bool {
+        let name = service_of(spec);
+        let (Some(managed), Some(node)) = (self.services.get(&name), self.nodes.get(node)) else { return false };
+        node.standing(&name, managed.revision) == Standing::Behind
     }
 
     /// Whether no request to a version of the release can be under way any more.
@@ -124,15 +135,15 @@ impl Control {
         // What was before the start is not known, but that it is over by then.
         let mut free = self.free.get(&cluster).copied().unwrap_or_default().max(self.started + wait);
         let (mut waiting, mut fenced) = (Waiting::default(), 0);
-        for id in self.nodes.keys().filter(|id| self.may_reach(id, &cluster)) {
-            match self.fence_end(id, &cluster) {
+        for (id, node) in self.nodes.iter().filter(|(_, node)| node.may_reach(&cluster)) {
+            match self.fence_end(node, &cluster) {
                 Some(end) if end <= now => {
                     fenced += 1;
                     free = free.max(end + wait);
                 }
                 end => {
                     waiting.until = earlier(waiting.until, end);
-                    waiting.blockers.push(self.blocker(id));
+                    waiting.blockers.push(node.blocker(id));
                 }
             }
         }
@@ -157,6 +168,12 @@ impl Control {
         })
     }
 
+    /// Whether [`drained`](Self::drained) still waits for that node, unless its fence has run out.
+    pub fn may_route(&self, spec: &ReleaseSpec, version: Version, node: &str) -> bool {
+        let cluster = cluster_name(&service_of(spec), spec.label(version));
+        self.nodes.get(node).is_some_and(|node| node.may_reach(&cluster))
+    }
+
     /// The requests in progress to a cluster, by the newest load reports.
     pub(super) fn in_progress(&self, cluster: &str) -> u64 {
         self.loads.values().filter_map(|loads| loads.get(cluster)).sum()
@@ -166,42 +183,59 @@ impl Control {
     pub fn withdrawn(&self, spec: &ReleaseSpec, version: Version) -> Progress<()> {
         let cluster = cluster_name(&service_of(spec), spec.label(version));
         let mut waiting = Waiting::default();
-        for stream in self.streams.values() {
-            let Some(clusters) = stream.subscriptions.get(&Kind::Cluster) else { continue };
-            match &clusters.sent {
-                Some(sent) if !sent.contents.contains_key(&cluster) && sent.answer == Answer::Taken => {}
-                // It takes what it lacks from what it is sent first.
-                None => {}
-                Some(sent) => {
-                    if let Answer::Refused(reason) = &sent.answer {
-                        return Progress::Refused { node: stream.node.clone(), reason: reason.clone() };
-                    }
-                    waiting.blockers.push(self.blocker(&stream.node));
-                }
+        for (id, node) in &self.nodes {
+            match node.dropped(&cluster) {
+                Ok(true) => {}
+                Ok(false) => waiting.blockers.push(node.blocker(id)),
+                Err(reason) => return Progress::Refused { node: id.clone(), reason: reason.to_owned() },
             }
         }
         if waiting.blockers.is_empty() { Progress::Done(()) } else { Progress::Waiting(waiting) }
     }
 
-    fn standing(&self, node: &str, service: &ServiceName, revision: u64) -> Standing {
+    /// Whether [`withdrawn`](Self::withdrawn) still waits for that node.
+    pub fn has_cluster(&self, spec: &ReleaseSpec, version: Version, node: &str) -> bool {
+        let cluster = cluster_name(&service_of(spec), spec.label(version));
+        self.nodes.get(node).is_some_and(|node| node.dropped(&cluster) == Ok(false))
+    }
+}
+
+impl Node {
+    /// How it stands to a revision of a service; two of one name never confirm anything.
+    fn standing(&self, service: &ServiceName, revision: u64) -> Standing {
         let mut standing = Standing::Apart;
-        for holds in self.holds_of(node) {
+        for holds in self.holds() {
             match holds.standing(service, revision) {
                 Standing::Apart => {}
-                Standing::Confirmed => standing = Standing::Confirmed,
-                Standing::Behind => return Standing::Behind,
+                Standing::Confirmed if !self.duplicate => standing = Standing::Confirmed,
+                Standing::Confirmed | Standing::Behind => return Standing::Behind,
             }
         }
         standing
     }
 
+    /// Whether the cluster is gone from all its streams; an error is why it refused that.
+    fn dropped(&self, cluster: &str) -> Result<bool, &str> {
+        for stream in self.streams.values() {
+            // What it has not asked for it does not have, and it takes what it lacks from what it is sent first.
+            let Some(sent) = stream.subscriptions.get(&Kind::Cluster).and_then(|known| known.sent.as_ref()) else {
+                continue;
+            };
+            match &sent.answer {
+                Answer::Taken if !sent.contents.contains_key(cluster) => {}
+                Answer::Refused(reason) => return Err(reason),
+                Answer::Taken | Answer::Outstanding => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     fn blocker(&self, id: &str) -> Blocker {
-        let node = self.nodes.get(id);
-        let obstacle = match node.map(|node| self.state(id, node)) {
-            _ if node.is_some_and(|node| node.duplicate) => Obstacle::Duplicate,
-            Some(NodeState::Silent(since)) => Obstacle::Silent(since),
-            Some(NodeState::CutOff(since)) => Obstacle::CutOff(since),
-            Some(NodeState::Connected) | None => Obstacle::Behind,
+        let obstacle = match self.state() {
+            _ if self.duplicate => Obstacle::Duplicate,
+            NodeState::Silent(since) => Obstacle::Silent(since),
+            NodeState::CutOff(since) => Obstacle::CutOff(since),
+            NodeState::Connected => Obstacle::Behind,
         };
         Blocker { node: id.to_owned(), obstacle }
     }

@@ -1,11 +1,10 @@
 //! What to send next: the newest, and nothing while an answer is owed.
 
 use super::catalogue::{Content, Contents, covers, version};
-use super::holds::Holds;
 use super::stream::{Answer, Names, Sent, Stream};
-use super::{Armed, Control, Moment, StreamId};
+use super::{Armed, Control, Moment, Node, StreamId};
 use crate::service::{Kind, Resource, Serves, cluster_name};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub struct Push {
     /// Its nonce: never the same.
     pub nonce: String,
     /// The resources, each with how long the node may keep it if it hears nothing more.
-    pub resources: Vec<(Resource, Option<Duration>)>,
+    pub resources: Vec<(Arc<Resource>, Option<Duration>)>,
 }
 
 impl Control {
@@ -31,13 +30,12 @@ impl Control {
             return Vec::new();
         }
         self.sweep(now);
-        let mut due = std::mem::take(&mut self.due);
-        if let Some(ttl) = self.settings.fence {
-            let beating = self.streams.iter().filter(|(_, stream)| next_beat(stream, ttl).is_some_and(|at| at <= now));
-            due.extend(beating.map(|(id, _)| *id));
+        while let Some((_, id)) = self.beats.front().copied().filter(|(at, _)| *at <= now) {
+            self.beats.pop_front();
+            self.due.insert(id);
         }
         let mut pushes = Vec::new();
-        for id in due {
+        for id in std::mem::take(&mut self.due) {
             for kind in Kind::ALL {
                 pushes.extend(self.push(id, kind, now));
             }
@@ -47,17 +45,17 @@ impl Control {
 
     /// When [`pushes`](Self::pushes) must be asked for although nothing happens; `None`: never.
     pub fn wake(&self) -> Option<Moment> {
-        let ttl = self.settings.fence?;
-        self.streams.values().filter_map(|stream| next_beat(stream, ttl)).min()
+        self.beats.front().map(|(at, _)| *at)
     }
 
     /// Has what was refused sent again, once.
     pub(super) fn retry_refused(&mut self) {
-        for (id, stream) in &mut self.streams {
+        let Self { nodes, due, .. } = self;
+        for (id, stream) in nodes.values_mut().flat_map(|node| &mut node.streams) {
             for subscription in stream.subscriptions.values_mut() {
                 if subscription.refusal().is_some() {
                     subscription.retry = true;
-                    self.due.insert(*id);
+                    due.insert(*id);
                 }
             }
         }
@@ -65,29 +63,30 @@ impl Control {
 
     /// Drops the clusters that were kept for nodes which might still route to them.
     fn sweep(&mut self, now: Moment) {
-        if self.lingering.is_empty() {
-            return;
-        }
-        let reached = |cluster: &str| self.nodes.keys().any(|id| self.holds_of(id).any(|held| held.may_reach(cluster)));
-        let free = |cluster: &str| self.free.get(cluster).is_none_or(|free| *free <= now);
-        let over: Vec<String> =
-            self.lingering.keys().filter(|cluster| free(cluster) && !reached(cluster)).cloned().collect();
-        for cluster in &over {
-            self.lingering.remove(cluster);
-        }
-        if !over.is_empty() {
+        let Self { nodes, free, lingering, .. } = self;
+        let before = lingering.len();
+        lingering.retain(|cluster, lingering| {
+            if free.get(cluster).is_some_and(|free| *free > now) {
+                return true;
+            }
+            let reaches = |name: &&String| nodes.get(*name).is_some_and(|node| node.may_reach(cluster));
+            // Most often it is still the one that was found before.
+            if lingering.held_by.as_ref().filter(reaches).is_none() {
+                lingering.held_by = nodes.keys().find(reaches).cloned();
+            }
+            lingering.held_by.is_some()
+        });
+        if lingering.len() < before {
             self.look_at_all();
         }
     }
 
     fn push(&mut self, id: StreamId, kind: Kind, now: Moment) -> Option<Push> {
-        let (names, ready) = {
-            let subscription = self.streams.get(&id)?.subscriptions.get(&kind)?;
-            (subscription.names.clone(), subscription.outstanding().is_none())
-        };
-        if !ready {
+        let subscription = self.stream(id)?.subscriptions.get(&kind)?;
+        if subscription.outstanding().is_some() {
             return None;
         }
+        let names = subscription.names.clone();
         let (contents, ttl) = match kind {
             Kind::Cluster => self.clusters_for(&names),
             // Clusters have their endpoints in place.
@@ -95,50 +94,46 @@ impl Control {
             Kind::Route => (self.routes_for(id, &names)?, BTreeMap::new()),
         };
         let beat = self.settings.fence;
-        let stream = self.streams.get_mut(&id)?;
+        let stream = self.stream_mut(id)?;
         let beats = beat.and_then(|ttl| next_beat(stream, ttl)).is_some_and(|at| at <= now);
         let subscription = stream.subscriptions.get_mut(&kind)?;
-        let retry = std::mem::take(&mut subscription.retry);
+        let retry = std::mem::take(&mut subscription.retry) && subscription.refusal().is_some();
         let needed = match &subscription.sent {
-            None => kind == Kind::Cluster || !contents.is_empty(),
-            Some(sent) => {
-                let refused = matches!(sent.answer, Answer::Refused(_));
-                let same = |(name, content): (&String, &Arc<Content>)| {
-                    sent.contents.get(name).is_some_and(|known| known.id == content.id)
-                };
-                let news = match kind {
-                    // All clusters are in each response: what is missing is gone.
-                    Kind::Cluster => {
-                        contents.len() != sent.contents.len() || !contents.iter().all(same) || ttl != sent.ttl || beats
-                    }
-                    Kind::Endpoints | Kind::Route => !contents.iter().all(same),
-                };
-                news || (retry && refused)
-            }
+            _ if kind == Kind::Route && contents.is_empty() => false,
+            None => true,
+            Some(sent) => match kind {
+                // All clusters are in each response: what is missing is gone.
+                Kind::Cluster => {
+                    retry || beats || ttl != sent.ttl || contents.len() != sent.contents.len() || !sent.has(&contents)
+                }
+                Kind::Endpoints | Kind::Route => retry || !sent.has(&contents),
+            },
         };
         if !needed {
             return None;
         }
-        self.newest_nonce += 1;
-        let (version, nonce) = (version(kind, &contents), self.newest_nonce.to_string());
         if kind == Kind::Route {
             for content in contents.values() {
                 stream.holds.sent(content);
             }
         }
+        self.newest_nonce += 1;
+        let (version, nonce) = (version(kind, &contents), self.newest_nonce.to_string());
         let resources = contents.values().map(|content| {
-            let resource = content.resource.clone();
-            let ttl = ttl.get(&resource.name).copied();
-            (resource, ttl)
+            let ttl = ttl.get(&content.resource.name).copied();
+            (Arc::clone(&content.resource), ttl)
         });
         let push =
             Push { stream: id, kind, version: version.clone(), nonce: nonce.clone(), resources: resources.collect() };
-        let node = stream.node.clone();
+        let node = Arc::clone(self.streams.get(&id)?);
         if kind == Kind::Cluster {
             self.arm(&node, &contents, &ttl, now);
+            if let Some(fence) = beat.filter(|_| !ttl.is_empty()) {
+                self.beats.push_back((now + fence / 3, id));
+            }
         }
         let sent = Sent { version, nonce, contents, ttl, at: now, answer: Answer::Outstanding };
-        if let Some(subscription) = self.streams.get_mut(&id).and_then(|stream| stream.subscriptions.get_mut(&kind)) {
+        if let Some(subscription) = self.stream_mut(id).and_then(|stream| stream.subscriptions.get_mut(&kind)) {
             subscription.sent = Some(sent);
         }
         self.remember_node(&node);
@@ -146,10 +141,17 @@ impl Control {
     }
 
     /// The clusters that a stream is to have, which asked for those.
-    fn clusters_for(&self, names: &Names) -> (Contents, BTreeMap<String, Duration>) {
-        let mut contents = self.lingering.clone();
-        contents.extend(self.catalogue.clusters.clone());
-        contents.retain(|name, _| names.contain(name));
+    fn clusters_for(&mut self, names: &Names) -> (Arc<Contents>, BTreeMap<String, Duration>) {
+        let (catalogue, lingering) = (&self.catalogue, &self.lingering);
+        let all = self.offered.get_or_insert_with(|| {
+            let lingering = lingering.iter().map(|(name, lingering)| (name.clone(), Arc::clone(&lingering.cluster)));
+            let served = catalogue.clusters.iter().map(|(name, content)| (name.clone(), Arc::clone(content)));
+            Arc::new(lingering.chain(served).collect())
+        });
+        let mut contents = Arc::clone(all);
+        if let Names::These(names) = names {
+            Arc::make_mut(&mut contents).retain(|name, _| names.contains(name));
+        }
         let mut ttls = BTreeMap::new();
         if let Some(ttl) = self.settings.fence {
             for loser in self.losers() {
@@ -176,26 +178,28 @@ impl Control {
     }
 
     /// The route configurations that a stream is to have, and can have: those whose clusters it has.
-    fn routes_for(&mut self, id: StreamId, names: &Names) -> Option<Contents> {
-        let stream = self.streams.get(&id)?;
-        let services: BTreeSet<_> = self.services.keys().collect();
+    fn routes_for(&mut self, id: StreamId, names: &Names) -> Option<Arc<Contents>> {
+        let Self { streams, nodes, services, catalogue, settings, .. } = self;
+        let stream = nodes.get(&**streams.get(&id)?)?.streams.get(&id)?;
         let mut contents = Contents::new();
         for name in names.named() {
-            let covered = services.iter().any(|service| covers(name, service));
             // A node goes on with what it has, unless it is told that there is nothing any more.
-            if !covered && !stream.holds.routes.contains_key(name) {
-                continue;
-            }
-            let configs = self.services.values().map(|managed| (managed.revision, &managed.config));
-            let content = self.catalogue.route(name, configs);
-            if self.settings.fence.is_some() && !in_step(stream) {
-                continue;
-            }
-            if has_clusters(stream, &content) {
-                contents.insert(name.clone(), content);
+            let held = stream.holds.routes.contains_key(name);
+            let covered = || services.keys().any(|service| covers(name, service.parts()));
+            if held || covered() {
+                let configs = services.values().map(|managed| (managed.revision, &managed.config));
+                contents.insert(name.clone(), catalogue.route(name, configs));
             }
         }
-        Some(contents)
+        if settings.fence.is_some() && !in_step(stream) {
+            return None;
+        }
+        let subscription = stream.subscriptions.get(&Kind::Route)?;
+        let settled = !subscription.retry && subscription.sent.as_ref().is_some_and(|sent| sent.has(&contents));
+        if !settled {
+            contents.retain(|_, content| has_clusters(stream, content));
+        }
+        Some(Arc::new(contents))
     }
 
     /// Keeps in mind until when a node can keep which cluster.
@@ -222,11 +226,8 @@ fn in_step(stream: &Stream) -> bool {
 /// get its clusters from here is not asked; `validate_clusters` makes it refuse routes to a cluster that it lacks.
 fn has_clusters(stream: &Stream, content: &Content) -> bool {
     let Some(clusters) = stream.subscriptions.get(&Kind::Cluster) else { return true };
-    let sent = clusters.sent.as_ref();
-    let has = |cluster: &String| {
-        stream.clusters.as_ref().is_some_and(|known| known.contains(cluster))
-            && sent.is_some_and(|sent| sent.contents.contains_key(cluster))
-    };
+    let (Some(known), Some(sent)) = (&stream.clusters, &clusters.sent) else { return content.resource.uses.is_empty() };
+    let has = |cluster: &String| known.contains_key(cluster) && sent.contents.contains_key(cluster);
     content.resource.uses.iter().all(has)
 }
 
@@ -238,25 +239,15 @@ fn next_beat(stream: &Stream, ttl: Duration) -> Option<Moment> {
 }
 
 impl Control {
-    /// Whether the node has dropped the cluster by now, because it heard nothing for too long.
-    pub(super) fn fenced(&self, node: &str, cluster: &str, now: Moment) -> bool {
-        self.fence_end(node, cluster).is_some_and(|end| end <= now)
-    }
-
     /// When the node drops the cluster unless it hears of it again; `None` if it was not told to.
     ///
     /// One that is connected does not count, however silent it is: the clock of a process that is stopped stands still, and
     /// its workers go on by what they have when it goes on. (Nor could two nodes of the same name be told apart.)
-    pub(super) fn fence_end(&self, node: &str, cluster: &str) -> Option<Moment> {
-        let (ttl, known) = (self.settings.fence?, self.nodes.get(node)?);
-        let cut_off = !known.duplicate && self.streams.values().all(|stream| stream.node != node);
-        let armed = known.armed.get(cluster).filter(|armed| armed.taken && cut_off)?;
+    pub(super) fn fence_end(&self, node: &Node, cluster: &str) -> Option<Moment> {
+        let ttl = self.settings.fence?;
+        let cut_off = !node.duplicate && node.streams.is_empty();
+        let armed = node.armed.get(cluster).filter(|armed| armed.taken && cut_off)?;
         Some(armed.said + ttl + self.settings.grace + FENCE_MARGIN)
-    }
-
-    /// What a node may route by: all its streams and what is left of earlier ones.
-    pub(super) fn may_reach(&self, node: &str, cluster: &str) -> bool {
-        self.holds_of(node).any(|holds: &Holds| holds.may_reach(cluster))
     }
 }
 

@@ -1,20 +1,20 @@
 //! What a node was sent on one stream, and what it said to it.
 
 use super::Moment;
-use super::catalogue::Contents;
+use super::catalogue::{Content, Contents};
 use super::holds::Holds;
 use crate::service::Kind;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stream of a node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Stream {
-    pub(super) node: String,
     pub(super) subscriptions: BTreeMap<Kind, Subscription>,
     pub(super) holds: Holds,
     /// The clusters that the node has for certain, once it has confirmed some.
-    pub(super) clusters: Option<BTreeSet<String>>,
+    pub(super) clusters: Option<Arc<Contents>>,
     /// Whether it went on after its node had opened another one: then these are two processes of one name.
     pub(super) twin: bool,
 }
@@ -42,7 +42,8 @@ pub(super) enum Names {
 pub(super) struct Sent {
     pub(super) version: String,
     pub(super) nonce: String,
-    pub(super) contents: Contents,
+    /// All clusters are one for all who asked for all of them.
+    pub(super) contents: Arc<Contents>,
     /// How long the node may keep some of them.
     pub(super) ttl: BTreeMap<String, Duration>,
     pub(super) at: Moment,
@@ -89,6 +90,16 @@ impl Names {
         }
         .into_iter()
         .flatten()
+    }
+}
+
+impl Sent {
+    /// Whether it had those contents.
+    pub(super) fn has(&self, contents: &Contents) -> bool {
+        let same = |(name, content): (&String, &Arc<Content>)| {
+            self.contents.get(name).is_some_and(|known| known.id == content.id)
+        };
+        std::ptr::eq(&*self.contents, contents) || contents.iter().all(same)
     }
 }
 

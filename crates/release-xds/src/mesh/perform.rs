@@ -1,16 +1,21 @@
 //! The four steps.
 
 use super::{Inner, describe, ready};
-use crate::control::{Control, Moment, Progress, StepError, service_of};
+use crate::control::{Blocker, Control, Moment, Progress, StepError, service_of};
 use crate::envoy;
+use crate::server::Hub;
 use release_core::{Generation, Note, ReleaseSpec, Report, Step, Version, Witnesses};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a step waits before it says what for.
 const FIRST_WORD: Duration = Duration::from_secs(2);
+
+/// How soon a step that a node hinders sees what else has changed.
+const SOON: Duration = Duration::from_millis(100);
 
 /// How long a step waits for what it has said before; less than an engine gives it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,33 +39,34 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             envoy::check(routing).map_err(|error| error.to_string())?;
             hub.tell(|control, _| control.apply(spec, *generation, routing)).map_err(|error| error.to_string())?;
             saved(inner)?;
-            let nodes = wait(inner, spec, |control, now| {
+            let confirmed = |control: &Control, now| {
                 control.is_current(spec, *generation)?;
                 Ok(control.confirmed(spec, now))
-            });
+            };
+            let nodes = wait(inner, spec, confirmed, |control, node| control.is_behind(spec, node));
             let witnesses = Witnesses::new(nodes.await?.into_iter().map(Note::from));
             step.succeeded(witnesses.ok_or("nobody has confirmed the routing")?, "")
         }
         Step::Drain { generation, version } => {
-            let drained = wait(inner, spec, |control, now| {
+            let drained = |control: &Control, now| {
                 control.is_current(spec, *generation)?;
                 Ok(control.drained(spec, *version, now))
-            });
-            let drained = drained.await?;
+            };
+            let drained = wait(inner, spec, drained, |control, node| control.may_route(spec, *version, node)).await?;
             inner.cut_off.fetch_add(drained.cut_off, Ordering::Relaxed);
             let evidence = describe::drained(hub, &drained);
             step.succeeded(Witnesses::one("nodes"), evidence)
         }
         Step::Retire { generation, version } => {
-            let drained = wait(inner, spec, |control, now| {
+            let drained = |control: &Control, now| {
                 control.is_current(spec, *generation)?;
                 // Whatever was drained once is drained again, unless a node has come back with old routes since.
                 Ok(match control.drained(spec, *version, now) {
                     Progress::Waiting(waiting) if !control.is_retired(spec, *version) => Progress::Waiting(waiting),
                     _ => Progress::Done(()),
                 })
-            });
-            drained.await?;
+            };
+            wait(inner, spec, drained, |control, node| control.may_route(spec, *version, node)).await?;
             hub.tell(|control, now| {
                 control.is_current(spec, *generation)?;
                 control.retire(spec, *version, now)
@@ -68,7 +74,8 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             .map_err(|error| error.to_string())?;
             saved(inner)?;
             // The cluster first, then the workloads: never both at once.
-            wait(inner, spec, |control, _| Ok(control.withdrawn(spec, *version))).await?;
+            let withdrawn = |control: &Control, _| Ok(control.withdrawn(spec, *version));
+            wait(inner, spec, withdrawn, |control, node| control.has_cluster(spec, *version, node)).await?;
             clear(inner, spec, *version, *generation).await?;
             step.succeeded(Witnesses::one("nodes"), "")
         }
@@ -99,11 +106,12 @@ fn saved(inner: &Inner) -> Result<(), String> {
 }
 
 /// Waits until it is done. What it waits for is an error after a while, so that it can be seen; the same again is not said
-/// before long.
+/// before long. `hinders`: whether a node that was waited for still is.
 async fn wait<T>(
     inner: &Inner,
     spec: &ReleaseSpec,
     progress: impl Fn(&Control, Moment) -> Result<Progress<T>, StepError>,
+    hinders: impl Fn(&Control, &str) -> bool,
 ) -> Result<T, String> {
     let (hub, begun) = (&inner.hub, Instant::now());
     let mut changed = hub.changed.subscribe();
@@ -126,10 +134,32 @@ async fn wait<T>(
             return Err(said);
         }
         let until = waiting.until.map_or(end, |until| hub.instant(until).min(end));
+        news(hub, &mut changed, waiting.blockers, until, &hinders).await;
+    }
+}
+
+/// Waits until another look at all nodes can say something new, at the latest until then.
+///
+/// Each of n nodes answers, and a look at all of them each time would be n² work: while one that hinders still does, the step
+/// is not done whatever the others say, and that can be told soon enough.
+async fn news(
+    hub: &Hub,
+    changed: &mut watch::Receiver<()>,
+    mut blockers: Vec<Blocker>,
+    mut until: Instant,
+    hinders: impl Fn(&Control, &str) -> bool,
+) {
+    let soon = Instant::now() + SOON;
+    loop {
         tokio::select! {
             _ = changed.changed() => {}
-            () = sleep_until(until) => {}
+            () = sleep_until(until) => return,
         }
+        hub.read(|control, _| while blockers.pop_if(|blocker| !hinders(control, &blocker.node)).is_some() {});
+        if blockers.is_empty() {
+            return;
+        }
+        until = until.min(soon);
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) fn request(message: DiscoveryRequest) -> Option<Request> {
 pub(super) fn response(push: Push) -> DiscoveryResponse {
     let Push { kind, version, nonce, resources, .. } = push;
     let resources = resources.into_iter().map(|(resource, ttl)| match ttl {
-        None => resource.body,
-        Some(ttl) => wrapped(resource, &version, ttl),
+        None => resource.body.clone(),
+        Some(ttl) => wrapped(&resource, &version, ttl),
     });
     DiscoveryResponse {
         resources: resources.collect(),
@@ -34,11 +34,11 @@ pub(super) fn response(push: Push) -> DiscoveryResponse {
 }
 
 /// A resource that is to be dropped when nothing is heard of it for that long.
-fn wrapped(resource: Resource, version: &str, ttl: Duration) -> Any {
+fn wrapped(resource: &Resource, version: &str, ttl: Duration) -> Any {
     let wrapped = discovery::Resource {
-        name: resource.name,
+        name: resource.name.clone(),
         version: version.to_owned(),
-        resource: Some(resource.body),
+        resource: Some(resource.body.clone()),
         ttl: Some(duration(ttl)),
         ..discovery::Resource::default()
     };
