@@ -21,7 +21,7 @@
 //! With `--mesh envoy` the server is their control plane. What must outlive a restart is in `mesh.json` next to the store's
 //! file; with `--store memory` it is not kept, and then a restart forgets which Envoys may still route. Where it is missing at
 //! a start although releases are open, nothing is drained: bring it back, or see to it that every Envoy is connected or gone,
-//! set `"lost":false` in it and start again. What an Envoy is started with is in the documentation of `release-xds`. Operators whose
+//! set `"lost":false` in its last line and start again. What an Envoy is started with is in the documentation of `release-xds`. Operators whose
 //! credentials are for every mesh have two requests more, which `release-server nodes` sends:
 //!
 //! | request | answer |

@@ -46,7 +46,7 @@ async fn outcome<U: Authenticate>(
     let envoys = envoys.ok_or_else(nowhere)?;
     match node {
         None => list(&envoys.nodes()),
-        Some(node) => forget(envoys, node),
+        Some(node) => forget(envoys, node).await,
     }
 }
 
@@ -84,13 +84,16 @@ fn list(nodes: &[NodeReport]) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-fn forget(envoys: &EnvoyMesh, node: &str) -> Result<Response<Body>, Problem> {
+async fn forget(envoys: &EnvoyMesh, node: &str) -> Result<Response<Body>, Problem> {
     let node = percent_encoding::percent_decode_str(node).decode_utf8();
     let node = node.map_err(|_| Problem::new(ProblemKind::Invalid, "The node's id is not UTF-8."))?;
-    match envoys.forget(&node) {
+    match envoys.forget(&node).await {
         Ok(()) => Ok(Response::new(Body::default())),
         Err(error @ ForgetError::Unknown) => {
             Err(Problem::new(ProblemKind::NotFound, format!("{}: list them with GET {NODES}.", capitalised(&error))))
+        }
+        Err(error @ ForgetError::Unsaved(_)) => {
+            Err(Problem::new(ProblemKind::Internal, format!("{}.", capitalised(&error))))
         }
         Err(error @ ForgetError::Connected) => {
             Err(Problem::new(ProblemKind::Invalid, format!("{}.", capitalised(&error))))

@@ -76,6 +76,7 @@ impl Control {
         for known in self.memory.services.iter().filter(|known| !next.contains_key(&known.name)) {
             under_release(known)?;
         }
+        let before = self.newest_memory;
         let gone: Vec<_> = self.services.keys().filter(|name| !next.contains_key(name)).cloned().collect();
         for name in gone {
             self.services.remove(&name);
@@ -89,10 +90,13 @@ impl Control {
                 let rendered = rendered(&config);
                 self.newest_revision += 1;
                 let revision = self.newest_revision;
-                let managed = Managed { declared, remembered, config: config.clone(), rendered, revision };
+                let managed = Managed { declared, remembered, config: config.clone(), rendered, revision, memory: 0 };
                 self.services.insert(name.clone(), managed);
             }
             self.serve(&name, config);
+        }
+        if self.newest_memory > before {
+            self.declared_memory = self.newest_memory;
         }
         self.look_at_all();
         Ok(())

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// What must outlive a restart of the control plane: which nodes may still route by what they were given, and what each
 /// service serves under which fence.
 ///
-/// It is saved before anything that depends on it is sent. As JSON:
+/// What is durable before what: see [`Control`](super::Control). As JSON, in one line for each change, of which the last
+/// counts:
 ///
 /// ```json
 /// {"v1":{"lost":false,"nodes":{"envoy-1":["mesh-1"]},

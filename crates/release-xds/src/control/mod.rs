@@ -63,10 +63,15 @@ impl Default for Settings {
 /// **Calling contract.** Tell it what happens, in the order in which it happens, with the moment: streams and requests of
 /// nodes ([`connected`](Self::connected), [`request`](Self::request), [`closed`](Self::closed)), services
 /// ([`declare`](Self::declare)) and steps of releases ([`apply`](Self::apply), [`retire`](Self::retire)). After each, and at
-/// [`wake`](Self::wake), take [`pushes`](Self::pushes); **save the [`memory`](Self::memory) if it has
-/// [changed](Self::take_unsaved), and only then send them**. Everything else only reads.
+/// [`wake`](Self::wake), take [`pushes`](Self::pushes) and send them; then save the [`memory`](Self::memory) if it is
+/// [unsaved](Self::unsaved), while more happens if need be, and tell when it [is saved](Self::saved). Everything else only reads.
 ///
 /// Nothing is sent before [`open`](Self::open): a control plane that was restarted must know what is to be served first.
+///
+/// **What is durable before what.** A crash may lose what was not saved. So a node is sent routes only when it is saved that it
+/// may have them, or that a services file changed how. The routing of a release is sent at once: whoever asked for it has that on
+/// record and asks again, before anything is sent, and until then the routing before it is one that was never declared over.
+/// But nothing is confirmed, drained or withdrawn before all is saved that has led to it.
 ///
 /// The rules are those of `envoy-measured.md`. What a node may route by is never taken for less than it could be: all that
 /// was sent to it since the last response that it confirmed, and anything at all where it is not known.
@@ -97,7 +102,14 @@ pub struct Control {
     loads: BTreeMap<u64, BTreeMap<String, u64>>,
     last_load: BTreeMap<String, (u64, Moment)>,
     memory: Memory,
-    unsaved: bool,
+    /// The number of the memory as it is: it grows with every change.
+    newest_memory: u64,
+    /// The number of the newest that outlives a restart.
+    saved_memory: u64,
+    /// That of the first with all that was declared.
+    declared_memory: u64,
+    /// The streams that are sent something as soon as the memory is saved.
+    held_back: BTreeSet<StreamId>,
 }
 
 /// A service, and what is remembered of it.
@@ -111,6 +123,8 @@ struct Managed {
     rendered: Resource,
     /// Changes with its routes, and grows: no two services ever have the same, and none has one again.
     revision: u64,
+    /// The number of the first memory with what is remembered of it.
+    memory: u64,
 }
 
 /// A cluster that is not served any more, but that a node may still route to.
@@ -126,6 +140,8 @@ struct Lingering {
 struct Node {
     /// Those that are open; more than one while a connection takes the place of another.
     streams: BTreeMap<StreamId, Stream>,
+    /// The number of the first memory with all route configurations that it may hold.
+    memory: u64,
     /// What it may still route by although the stream it got that on has ended.
     left: Holds,
     /// Since when it has no stream; that of now if there is one.
@@ -171,7 +187,10 @@ impl Control {
             loads: BTreeMap::new(),
             last_load: BTreeMap::new(),
             memory,
-            unsaved: false,
+            newest_memory: 0,
+            saved_memory: 0,
+            declared_memory: 0,
+            held_back: BTreeSet::new(),
         }
     }
 
@@ -185,8 +204,9 @@ impl Control {
 
     /// There was no memory although there should be one: see [`Memory::lost`].
     pub fn lost(&mut self) {
-        self.unsaved |= !self.memory.lost;
-        self.memory.lost = true;
+        if !std::mem::replace(&mut self.memory.lost, true) {
+            self.newest_memory += 1;
+        }
     }
 
     /// What must outlive a restart.
@@ -194,14 +214,20 @@ impl Control {
         &self.memory
     }
 
-    /// Whether the memory has changed since this was asked the last time: then it must be saved.
-    pub fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    /// The number of the memory, if it must be saved.
+    pub fn unsaved(&self) -> Option<u64> {
+        (self.newest_memory > self.saved_memory).then_some(self.newest_memory)
     }
 
-    /// The memory could not be saved: it must be, sooner or later.
-    pub fn keep_unsaved(&mut self) {
-        self.unsaved = true;
+    /// Whether the memory that had that number outlives a restart.
+    pub fn is_saved(&self, number: u64) -> bool {
+        number <= self.saved_memory
+    }
+
+    /// The memory that had that number outlives a restart, and with it all earlier ones.
+    pub fn saved(&mut self, number: u64) {
+        self.saved_memory = self.saved_memory.max(number);
+        self.due.append(&mut self.held_back);
     }
 
     /// The services, by name.
@@ -217,25 +243,33 @@ impl Control {
 
     /// The memory of a service has changed.
     fn remember_service(&mut self, name: &ServiceName) {
-        let Some(managed) = self.services.get(name) else { return };
+        let Some(managed) = self.services.get_mut(name) else { return };
         let remembered = managed.remembered.clone();
         match self.memory.services.iter_mut().find(|known| known.name == *name) {
             Some(known) if *known == remembered => return,
             Some(known) => *known = remembered,
             None => self.memory.services.push(remembered),
         }
-        self.unsaved = true;
+        self.newest_memory += 1;
+        managed.memory = self.newest_memory;
     }
 
-    /// What a node may hold has changed.
+    /// What a node may hold, or is about to be sent, has changed.
     fn remember_node(&mut self, name: &str) {
-        let node = self.nodes.get(name);
-        let names: BTreeSet<String> = node.into_iter().flat_map(Node::holds).flat_map(Holds::names).cloned().collect();
+        let names: BTreeSet<String> = self.nodes.get(name).into_iter().flat_map(Node::names).cloned().collect();
+        let known = self.memory.nodes.get(name);
+        if known.map_or(names.is_empty(), |known| *known == names) {
+            return;
+        }
+        self.newest_memory += 1;
+        let more = !known.is_some_and(|known| names.is_subset(known));
+        if let Some(node) = self.nodes.get_mut(name).filter(|_| more) {
+            node.memory = self.newest_memory;
+        }
         if names.is_empty() {
-            self.unsaved |= self.memory.nodes.remove(name).is_some();
-        } else if self.memory.nodes.get(name) != Some(&names) {
+            self.memory.nodes.remove(name);
+        } else {
             self.memory.nodes.insert(name.to_owned(), names);
-            self.unsaved = true;
         }
     }
 
@@ -252,6 +286,11 @@ impl Node {
     /// All that it may route by.
     fn holds(&self) -> impl Iterator<Item = &Holds> {
         std::iter::once(&self.left).chain(self.streams.values().map(|stream| &stream.holds))
+    }
+
+    /// The route configurations that it may hold or is about to be sent.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.holds().flat_map(Holds::names).chain(self.streams.values().flat_map(|stream| &stream.promised))
     }
 
     /// Whether it may route to the cluster.

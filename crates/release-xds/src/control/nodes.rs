@@ -51,6 +51,11 @@ pub enum ForgetError {
     /// It is there.
     #[error("the node is connected: stop it, or wait until its connection has ended")]
     Connected,
+    /// It is forgotten, but only until a restart, for this reason.
+    #[error(
+        "the node is forgotten, but a restart would wait for it again, because the state file can't be written: {0}"
+    )]
+    Unsaved(String),
 }
 
 /// A node, as operators see it.
@@ -142,6 +147,7 @@ impl Control {
             }
             let known: BTreeSet<String> = stream.holds.names().cloned().collect();
             stream.holds.subscribed(&names);
+            stream.promised.retain(|name| names.contains(name));
             if first && !fresh {
                 for name in names.difference(&known) {
                     stream.holds.routes.entry(name.clone()).or_default().unknown = true;
@@ -166,6 +172,7 @@ impl Control {
     /// A stream has ended. What its node had on it, it may go on with.
     pub fn closed(&mut self, id: StreamId, now: Moment) {
         self.due.remove(&id);
+        self.held_back.remove(&id);
         let Some(name) = self.streams.remove(&id) else { return };
         let Some(node) = self.nodes.get_mut(&*name) else { return };
         let Some(stream) = node.streams.remove(&id) else { return };
@@ -183,7 +190,7 @@ impl Control {
         self.remember_node(&name);
     }
 
-    /// An operator says that a node is gone for good, or routes nothing any more.
+    /// An operator says that a node is gone for good, or routes nothing any more. It counts when it is [saved](Self::saved).
     pub fn forget(&mut self, node: &str, now: Moment) -> Result<(), ForgetError> {
         let known = self.nodes.get(node).ok_or(ForgetError::Unknown)?;
         if !known.streams.is_empty() {

@@ -34,6 +34,8 @@ pub struct Waiting {
     pub in_progress: u64,
     /// Which nodes there were is not known: see [`Memory::lost`](super::Memory::lost).
     pub lost: bool,
+    /// What has led to it is not [saved](Control::saved) yet.
+    pub unsaved: bool,
     /// When to look again although nothing happens.
     pub until: Option<Moment>,
 }
@@ -112,7 +114,8 @@ impl Control {
         }
         waiting.confirmed = confirmed.len();
         let enough = !confirmed.is_empty() && confirmed.len() + fenced >= self.settings.min_nodes;
-        if waiting.blockers.is_empty() && enough {
+        waiting.unsaved = !self.is_saved(managed.memory);
+        if waiting.blockers.is_empty() && enough && !waiting.unsaved {
             Progress::Done(confirmed.into_iter().cloned().collect())
         } else {
             Progress::Waiting(waiting)
@@ -130,7 +133,8 @@ impl Control {
     pub fn drained(&self, spec: &ReleaseSpec, version: Version, now: Moment) -> Progress<Drained> {
         let (name, label) = (service_of(spec), spec.label(version));
         let cluster = cluster_name(&name, label);
-        let longest = self.services.get(&name).map(|managed| managed.remembered.longest_stream).unwrap_or_default();
+        let managed = self.services.get(&name);
+        let longest = managed.map(|managed| managed.remembered.longest_stream).unwrap_or_default();
         let wait = self.settings.grace + longest;
         // What was before the start is not known, but that it is over by then.
         let mut free = self.free.get(&cluster).copied().unwrap_or_default().max(self.started + wait);
@@ -148,7 +152,8 @@ impl Control {
             }
         }
         waiting.lost = self.memory.lost;
-        if waiting.lost || !waiting.blockers.is_empty() {
+        waiting.unsaved = managed.is_some_and(|managed| !self.is_saved(managed.memory));
+        if waiting.lost || waiting.unsaved || !waiting.blockers.is_empty() {
             return Progress::Waiting(waiting);
         }
         waiting.in_progress = self.in_progress(&cluster);
@@ -181,8 +186,10 @@ impl Control {
 
     /// Whether the cluster of a version that was retired is gone from every node that is connected.
     pub fn withdrawn(&self, spec: &ReleaseSpec, version: Version) -> Progress<()> {
-        let cluster = cluster_name(&service_of(spec), spec.label(version));
-        let mut waiting = Waiting::default();
+        let name = service_of(spec);
+        let cluster = cluster_name(&name, spec.label(version));
+        let unsaved = self.services.get(&name).is_some_and(|managed| !self.is_saved(managed.memory));
+        let mut waiting = Waiting { unsaved, ..Waiting::default() };
         for (id, node) in &self.nodes {
             match node.dropped(&cluster) {
                 Ok(true) => {}
@@ -190,7 +197,7 @@ impl Control {
                 Err(reason) => return Progress::Refused { node: id.clone(), reason: reason.to_owned() },
             }
         }
-        if waiting.blockers.is_empty() { Progress::Done(()) } else { Progress::Waiting(waiting) }
+        if waiting.blockers.is_empty() && !unsaved { Progress::Done(()) } else { Progress::Waiting(waiting) }
     }
 
     /// Whether [`withdrawn`](Self::withdrawn) still waits for that node.

@@ -24,7 +24,7 @@ pub struct Push {
 }
 
 impl Control {
-    /// What is to be sent now. The memory must be saved, if it has changed, before that is done.
+    /// What is to be sent now.
     pub fn pushes(&mut self, now: Moment) -> Vec<Push> {
         if !self.open {
             return Vec::new();
@@ -97,7 +97,7 @@ impl Control {
         let stream = self.stream_mut(id)?;
         let beats = beat.and_then(|ttl| next_beat(stream, ttl)).is_some_and(|at| at <= now);
         let subscription = stream.subscriptions.get_mut(&kind)?;
-        let retry = std::mem::take(&mut subscription.retry) && subscription.refusal().is_some();
+        let retry = subscription.retry && subscription.refusal().is_some();
         let needed = match &subscription.sent {
             _ if kind == Kind::Route && contents.is_empty() => false,
             None => true,
@@ -110,9 +110,16 @@ impl Control {
             },
         };
         if !needed {
+            subscription.retry = false;
             return None;
         }
+        if kind == Kind::Route && self.hold_back(id, &contents) {
+            return None;
+        }
+        let stream = self.stream_mut(id)?;
+        stream.subscriptions.get_mut(&kind)?.retry = false;
         if kind == Kind::Route {
+            stream.promised.clear();
             for content in contents.values() {
                 stream.holds.sent(content);
             }
@@ -138,6 +145,21 @@ impl Control {
         }
         self.remember_node(&node);
         Some(push)
+    }
+
+    /// Whether it must be saved first that the node of a stream may hold those routes, or what was declared of them.
+    fn hold_back(&mut self, id: StreamId, contents: &Contents) -> bool {
+        let Some(name) = self.streams.get(&id).cloned() else { return true };
+        if let Some(stream) = self.stream_mut(id) {
+            stream.promised = contents.keys().cloned().collect();
+        }
+        self.remember_node(&name);
+        let node = self.nodes.get(&*name).map_or(0, |node| node.memory);
+        let wait = !self.is_saved(node.max(self.declared_memory));
+        if wait {
+            self.held_back.insert(id);
+        }
+        wait
     }
 
     /// The clusters that a stream is to have, which asked for those.

@@ -195,6 +195,7 @@ impl Control {
             let why = match waiting.blockers.first() {
                 _ if waiting.lost => "which nodes there are is not known".to_owned(),
                 Some(blocker) => format!("node {} may still route to it", blocker.node),
+                None if waiting.unsaved => "that nothing is routed to it is not saved yet".to_owned(),
                 None => "a request to it may still be in progress".to_owned(),
             };
             return Err(StepError::NotDrained { version: label.clone(), why });

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(super) struct Stream {
     pub(super) subscriptions: BTreeMap<Kind, Subscription>,
     pub(super) holds: Holds,
+    /// The route configurations that it is sent as soon as that is saved.
+    pub(super) promised: BTreeSet<String>,
     /// The clusters that the node has for certain, once it has confirmed some.
     pub(super) clusters: Option<Arc<Contents>>,
     /// Whether it went on after its node had opened another one: then these are two processes of one name.

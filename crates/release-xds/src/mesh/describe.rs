@@ -9,11 +9,14 @@ const NAMED: usize = 5;
 
 /// What the step waits for. The same for as long as it waits for the same.
 pub(super) fn waiting(hub: &Hub, waiting: &Waiting) -> String {
-    let Waiting { confirmed, blockers, in_progress, lost, until } = waiting;
+    let Waiting { confirmed, blockers, in_progress, lost, unsaved, until } = waiting;
     if *lost {
         let said = "the state file was missing at a start although releases were open: Envoys that are cut off may not be known. \
-                    Bring it back, or see to it that every Envoy is connected or gone, set \"lost\":false in it and start again";
+                    Bring it back, or see to it that every Envoy is connected or gone, set \"lost\":false in its last line and start again";
         return said.to_owned();
+    }
+    if blockers.is_empty() && *unsaved {
+        return "waits for the state file to be written".to_owned();
     }
     if blockers.is_empty() {
         return match until {

@@ -4,9 +4,8 @@ mod describe;
 mod hooks;
 mod perform;
 mod ready;
+mod save;
 mod state_file;
-
-pub(crate) use state_file::StateFile;
 
 use crate::control::{self, Control, Declared, ForgetError, NodeState};
 use crate::server::{self, Hub};
@@ -15,6 +14,7 @@ use crate::services::{Description, Watch, WatchError};
 use hooks::Hooks;
 use release_core::{Note, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Step};
 use release_engine::{Mesh, Timestamp};
+use state_file::StateFile;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -146,7 +146,7 @@ impl EnvoyMesh {
         let Config { listen, services, state, settings } = config;
         let path = services;
         let (watch, services) = Watch::open(&path)?;
-        let (state, memory) = match state {
+        let (mut state, memory) = match state {
             Some(path) => {
                 let (file, memory) = StateFile::open(&path).map_err(StartError::State)?;
                 (Some(file), memory)
@@ -155,7 +155,7 @@ impl EnvoyMesh {
         };
         let new = memory.is_none();
         let memory = memory.unwrap_or_default();
-        let hub = Arc::new(Hub::new(Control::new(settings, memory, control::Moment::default()), state));
+        let hub = Arc::new(Hub::new(Control::new(settings, memory, control::Moment::default()), state.is_some()));
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| StartError::Listen { address: listen, error })?;
         let address = listener.local_addr().map_err(|error| StartError::Listen { address: listen, error })?;
@@ -170,8 +170,11 @@ impl EnvoyMesh {
             tracker: TaskTracker::new(),
         });
         inner.declare(services).map_err(|error| StartError::Declare { path, error })?;
-        if let Some(trouble) = hub.trouble() {
-            return Err(StartError::State(trouble));
+        if let Some(file) = &mut state
+            && let Some((number, memory)) = hub.to_be_saved()
+        {
+            file.save(&memory).map_err(StartError::State)?;
+            hub.saved(number, Ok(()));
         }
         let serving = Arc::clone(&hub);
         inner.tracker.spawn(async move {
@@ -180,6 +183,9 @@ impl EnvoyMesh {
             }
         });
         inner.tracker.spawn(beat(Arc::clone(&hub)));
+        if let Some(file) = state {
+            inner.tracker.spawn(save::save(Arc::clone(&hub), file));
+        }
         // Not held by the mesh itself: it would never end.
         inner.tracker.spawn(reload(Arc::downgrade(&inner), watch, hub));
         tracing::info!(%address, "the control plane listens");
@@ -222,12 +228,10 @@ impl EnvoyMesh {
 
     /// Forgets a node that is cut off: an operator knows that it is gone for good, or routes nothing any more. Takeovers
     /// wait for it no longer. **If it is still there, it may send requests to a version that was retired.**
-    pub fn forget(&self, node: &str) -> Result<(), ForgetError> {
-        let forgotten = self.0.hub.tell(|control, now| control.forget(node, now));
-        if forgotten.is_ok() {
-            tracing::warn!(node, "an operator had a node forgotten");
-        }
-        forgotten
+    pub async fn forget(&self, node: &str) -> Result<(), ForgetError> {
+        self.0.hub.tell(|control, now| control.forget(node, now))?;
+        tracing::warn!(node, "an operator had a node forgotten");
+        self.0.hub.until_saved().await.map_err(ForgetError::Unsaved)
     }
 
     /// Ends the connections of all nodes, which go on with what they have, and stops. Returns whether that was done within
@@ -235,9 +239,7 @@ impl EnvoyMesh {
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.0.hub.end();
         self.0.tracker.close();
-        let in_time = tokio::time::timeout(limit, self.0.tracker.wait()).await.is_ok();
-        self.0.hub.let_go();
-        in_time
+        tokio::time::timeout(limit, self.0.tracker.wait()).await.is_ok()
     }
 }
 

@@ -38,7 +38,6 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
         Step::Apply { generation, routing } => {
             envoy::check(routing).map_err(|error| error.to_string())?;
             hub.tell(|control, _| control.apply(spec, *generation, routing)).map_err(|error| error.to_string())?;
-            saved(inner)?;
             let confirmed = |control: &Control, now| {
                 control.is_current(spec, *generation)?;
                 Ok(control.confirmed(spec, now))
@@ -72,7 +71,6 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
                 control.retire(spec, *version, now)
             })
             .map_err(|error| error.to_string())?;
-            saved(inner)?;
             // The cluster first, then the workloads: never both at once.
             let withdrawn = |control: &Control, _| Ok(control.withdrawn(spec, *version));
             wait(inner, spec, withdrawn, |control, node| control.has_cluster(spec, *version, node)).await?;
@@ -95,14 +93,11 @@ async fn clear(inner: &Inner, spec: &ReleaseSpec, loser: Version, generation: Ge
         inner.hooks.call(&inner.tracker, hook, spec, loser, generation).await?;
     }
     inner.hub.tell(|control, _| control.cleared(spec));
-    saved(inner)
+    inner.hub.until_saved().await.map_err(|trouble| unsaved(&trouble))
 }
 
-fn saved(inner: &Inner) -> Result<(), String> {
-    match inner.hub.trouble() {
-        None => Ok(()),
-        Some(trouble) => Err(format!("the state file can't be written, so nothing is sent: {trouble}")),
-    }
+fn unsaved(trouble: &str) -> String {
+    format!("the state file can't be written: {trouble}")
 }
 
 /// Waits until it is done. What it waits for is an error after a while, so that it can be seen; the same again is not said
@@ -124,6 +119,9 @@ async fn wait<T>(
             }
             Progress::Waiting(waiting) => waiting,
         };
+        if let Some(trouble) = hub.trouble() {
+            return Err(unsaved(&trouble));
+        }
         let said = describe::waiting(hub, &waiting);
         // What ends by itself soon is no news.
         let soon = waiting.blockers.is_empty() && waiting.until.is_some();

@@ -1,15 +1,14 @@
 //! The control plane and its streams, behind one lock.
 
 use super::convert;
-use crate::control::{Control, Moment, StreamId};
-use crate::mesh::StateFile;
+use crate::control::{Control, Memory, Moment, StreamId};
 use envoy_types::pb::envoy::service::discovery::v3::DiscoveryResponse;
 use release_engine::Timestamp;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -37,6 +36,8 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     /// Something has changed that a step may wait for.
     pub(crate) changed: watch::Sender<()>,
+    /// The memory has changed, and is to be saved.
+    pub(crate) unsaved: Notify,
     pub(crate) stop: CancellationToken,
     pub(super) room: Arc<Semaphore>,
     pub(super) room_for_reports: Arc<Semaphore>,
@@ -48,18 +49,19 @@ pub(crate) struct Hub {
 struct State {
     control: Control,
     streams: HashMap<StreamId, Outlet>,
-    /// Why the memory can't be saved: then nothing is sent.
+    /// Whether the memory is saved.
+    keeps: bool,
+    /// Why it can't be: then nothing is confirmed or retired any more.
     trouble: Option<String>,
-    /// Where the memory is saved, until the end.
-    file: Option<StateFile>,
-    ended: bool,
 }
 
 impl Hub {
-    pub(crate) fn new(control: Control, file: Option<StateFile>) -> Self {
+    /// `keeps`: somebody [saves](Self::to_be_saved) the memory; else it counts as saved although it never is.
+    pub(crate) fn new(control: Control, keeps: bool) -> Self {
         Self {
-            state: Mutex::new(State { control, streams: HashMap::new(), trouble: None, file, ended: false }),
+            state: Mutex::new(State { control, streams: HashMap::new(), keeps, trouble: None }),
             changed: watch::Sender::new(()),
+            unsaved: Notify::new(),
             stop: CancellationToken::new(),
             room: Arc::new(Semaphore::new(STREAMS)),
             room_for_reports: Arc::new(Semaphore::new(STREAMS)),
@@ -93,7 +95,7 @@ impl Hub {
         look(&self.state().control, self.now())
     }
 
-    /// Tells the control plane something, saves what it then remembers and sends what it then wants sent.
+    /// Tells the control plane something, sends what it then wants sent and has saved what it then remembers.
     pub(crate) fn tell<T>(&self, tell: impl FnOnce(&mut Control, Moment) -> T) -> T {
         let mut state = self.state();
         let told = tell(&mut state.control, self.now());
@@ -104,6 +106,46 @@ impl Hub {
     /// Why what the control plane remembers can't be saved.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.state().trouble.clone()
+    }
+
+    /// What must be saved now, and its number.
+    pub(crate) fn to_be_saved(&self) -> Option<(u64, Memory)> {
+        let control = &self.state().control;
+        control.unsaved().map(|number| (number, control.memory().clone()))
+    }
+
+    /// What came of saving the memory of that number.
+    pub(crate) fn saved(&self, number: u64, result: Result<(), String>) {
+        let mut state = self.state();
+        match &result {
+            Ok(()) => state.control.saved(number),
+            Err(trouble) if state.trouble.as_ref() == Some(trouble) => {}
+            Err(trouble) => tracing::error!(
+                %trouble,
+                "what must outlive a restart can't be saved: no release is confirmed and no node is given routes that has none"
+            ),
+        }
+        state.trouble = result.err();
+        self.flush(&mut state);
+    }
+
+    /// Waits until all that is remembered now is saved; an error says why it can't be.
+    pub(crate) async fn until_saved(&self) -> Result<(), String> {
+        let mut changed = self.changed.subscribe();
+        let Some(number) = self.state().control.unsaved() else { return Ok(()) };
+        loop {
+            changed.mark_unchanged();
+            {
+                let state = self.state();
+                if state.control.is_saved(number) {
+                    return Ok(());
+                }
+                if let Some(trouble) = &state.trouble {
+                    return Err(trouble.clone());
+                }
+            }
+            let _ = changed.changed().await;
+        }
     }
 
     /// A node has opened a stream.
@@ -129,26 +171,21 @@ impl Hub {
         self.state().streams.clear();
     }
 
-    /// Lets go of the state file: another process may have it. From now on nothing is sent.
-    pub(crate) fn let_go(&self) {
-        let mut state = self.state();
-        (state.file, state.ended) = (None, true);
-    }
-
     fn flush(&self, state: &mut State) {
-        let pushes = state.control.pushes(self.now());
-        if state.control.take_unsaved() {
-            state.trouble = state.save().err();
-            if let Some(trouble) = &state.trouble {
-                tracing::error!(%trouble, "what must outlive a restart can't be saved: nothing is sent");
-                state.control.keep_unsaved();
+        let mut pushes = state.control.pushes(self.now());
+        if let Some(number) = state.control.unsaved() {
+            if state.keeps {
+                self.unsaved.notify_one();
+            } else {
+                state.control.saved(number);
+                pushes.extend(state.control.pushes(self.now()));
             }
         }
         for push in pushes {
             let id = push.stream;
             let Some(outlet) = state.streams.get(&id) else { continue };
             // There is never more than one response of each type under way: a stream that has no room for it is broken.
-            let sent = state.trouble.is_none() && outlet.sender.try_send(Ok(convert::response(push))).is_ok();
+            let sent = !self.stop.is_cancelled() && outlet.sender.try_send(Ok(convert::response(push))).is_ok();
             if !sent {
                 let unavailable = Status::unavailable("the control plane can't go on with this stream");
                 let _ = outlet.sender.try_send(Err(unavailable));
@@ -163,15 +200,6 @@ impl Hub {
     }
 }
 
-impl State {
-    fn save(&self) -> Result<(), String> {
-        if self.ended {
-            return Err("the control plane has stopped".to_owned());
-        }
-        self.file.as_ref().map_or(Ok(()), |file| file.save(self.control.memory()).map_err(|error| error.to_string()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Control, Duration, Hub, Moment};
@@ -179,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_moment_that_no_clock_can_show_is_far_away() {
-        let hub = Hub::new(Control::new(Settings::default(), Memory::default(), Moment::default()), None);
+        let hub = Hub::new(Control::new(Settings::default(), Memory::default(), Moment::default()), false);
         let never = Moment::new(Duration::MAX);
         assert!(hub.instant(never) > hub.instant(Moment::default()));
         assert!(hub.wall(never).to_string().starts_with("21"), "{}", hub.wall(never));

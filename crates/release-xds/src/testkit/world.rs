@@ -20,7 +20,8 @@ const NODES: u8 = 3;
 /// What bytes say happens to a control plane and three nodes; `Err` says which promise was broken.
 ///
 /// Each two bytes are one event: responses arrive or are refused, answers arrive, nodes connect, are cut off, are killed or
-/// forgotten, the control plane is restarted, routings are applied and versions retired, time passes.
+/// forgotten, the control plane is restarted and has lost what was not saved, routings are applied and versions retired, what is
+/// remembered is saved, time passes.
 ///
 /// - A routing is confirmed only if every node that routes does so by it.
 /// - A version is drained or retired only if no node routes to it, and the last that did has not for the grace and the
@@ -50,8 +51,10 @@ pub struct Seen {
 
 struct World {
     control: Control,
-    /// What was saved: all that outlives a restart.
+    /// What is saved: all that outlives a restart.
     saved: Memory,
+    /// What is being saved, and its number: a restart may find it or not.
+    saving: Option<(u64, Memory)>,
     now: Moment,
     nodes: Vec<Node>,
     spec: ReleaseSpec,
@@ -83,14 +86,14 @@ impl World {
         let _ = control.declare(vec![declared(&spec)]);
         control.open();
         let nodes = (0..NODES).map(|_| Node::default()).collect();
-        let (saved, now, story) = (Memory::default(), Moment::default(), Vec::new());
-        Ok(Self { control, saved, now, nodes, spec, releases: 0, applied: None, seen: Seen::default(), story })
+        let (saved, saving, now, story) = (Memory::default(), None, Moment::default(), Vec::new());
+        Ok(Self { control, saved, saving, now, nodes, spec, releases: 0, applied: None, seen: Seen::default(), story })
     }
 
     fn happens(&mut self, event: u8, what: u8) -> Result<(), String> {
-        self.story.push(format!("at {:?}: event {} {what}", self.now.since_start(), event % 16));
+        self.story.push(format!("at {:?}: event {} {what}", self.now.since_start(), event % 20));
         let index = usize::from(what % NODES);
-        match event % 16 {
+        match event % 20 {
             0..=3 => self.arrives_at_node(index, what / NODES)?,
             4..=7 => self.arrives_at_control(index),
             8 => self.connect(index),
@@ -101,10 +104,11 @@ impl World {
                 self.nodes[index] = Node::default();
             }
             10 if what < 96 => self.forget(index),
-            10 => self.restart(),
+            10 => self.restart(what % 2 == 0)?,
             11 => self.apply(what),
             12 | 13 => self.now = self.now + Duration::from_millis(u64::from(what) * 20),
-            _ => self.judge(what)?,
+            14 | 15 => self.judge(what)?,
+            _ => self.save(),
         }
         self.send();
         self.check_confirmed()
@@ -139,13 +143,33 @@ impl World {
         }
     }
 
-    fn restart(&mut self) {
+    /// `in_time`: what was being saved is.
+    fn restart(&mut self, in_time: bool) -> Result<(), String> {
         for index in 0..self.nodes.len() {
             self.cut_off(index);
         }
+        if let Some((_, saving)) = self.saving.take().filter(|_| in_time) {
+            self.saved = saving;
+        }
         self.control = Control::new(settings(), self.saved.clone(), self.now);
-        let _ = self.control.declare(vec![declared(&self.spec)]);
+        self.control.declare(vec![declared(&self.spec)]).map_err(|error| error.to_string())?;
+        // What an engine asked for it has on record.
+        if let Some((generation, routing)) = &self.applied {
+            let applied = self.control.apply(&self.spec, *generation, routing);
+            applied.map_err(|error| format!("generation {generation} is not taken up again: {error}"))?;
+        }
         self.control.open();
+        Ok(())
+    }
+
+    /// What is remembered begins to be saved, or is saved.
+    fn save(&mut self) {
+        if let Some((number, saving)) = self.saving.take() {
+            self.saved = saving;
+            self.control.saved(number);
+        } else if let Some(number) = self.control.unsaved() {
+            self.saving = Some((number, self.control.memory().clone()));
+        }
     }
 
     fn arrives_at_node(&mut self, index: usize, how: u8) -> Result<(), String> {
@@ -216,7 +240,8 @@ impl World {
         }
         self.seen.drained += 1;
         self.check_unused(loser)?;
-        if what < 128 && self.control.retire(&self.spec, loser, self.now).is_ok() {
+        // Nothing that follows from it is done before it is saved.
+        if what < 128 && self.control.retire(&self.spec, loser, self.now).is_ok() && self.control.unsaved().is_none() {
             self.seen.retired += 1;
             self.check_unused(loser)?;
             if survivor == Version::Original {
@@ -261,12 +286,9 @@ impl World {
         }
     }
 
-    /// Sends what the control plane wants sent, after what it remembers was saved.
+    /// Sends what the control plane wants sent.
     fn send(&mut self) {
         let pushes = self.control.pushes(self.now);
-        if self.control.take_unsaved() {
-            self.saved = self.control.memory().clone();
-        }
         for push in pushes {
             let to = self.nodes.iter_mut().find(|node| node.stream == Some(push.stream));
             if let Some(node) = to {

@@ -122,8 +122,8 @@ async fn a_killed_envoy_is_waited_for_until_it_is_forgotten() {
     scene.envoys.remove(1).kill();
     scene.end_waits_for(&["envoy-2"], &["envoy-1"]).await;
     assert_eq!(scene.phase().await, ROUTING);
-    scene.plane.mesh.forget("envoy-1").unwrap_err();
-    scene.plane.mesh.forget("envoy-2").unwrap();
+    scene.plane.mesh.forget("envoy-1").await.unwrap_err();
+    scene.plane.mesh.forget("envoy-2").await.unwrap();
     // One node is too few for `min_nodes`.
     let told = scene.end_waits().await;
     assert!(!told.contains("envoy-2"), "{told}");

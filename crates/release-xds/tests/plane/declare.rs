@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Has v1 retired: nobody is connected, so after a while nobody can route to it.
 fn retire(control: &mut Control) {
+    control.saved(control.unsaved().unwrap());
     control.retire(&spec("a"), Version::Original, Moment::new(Duration::from_secs(5))).unwrap();
 }
 

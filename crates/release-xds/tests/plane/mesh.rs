@@ -63,9 +63,9 @@ async fn a_node_that_is_cut_off_blocks_until_it_is_back_or_forgotten() {
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     let said = reason(&report);
     assert!(said.starts_with("waits for node envoy-2 (cut off since 20"), "{said}");
-    mesh.forget("envoy-2").unwrap();
+    mesh.forget("envoy-2").await.unwrap();
     assert!(matches!(mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await, Report::Confirmed { .. }));
-    assert!(mesh.forget("envoy-2").is_err() && mesh.forget("envoy-1").is_err());
+    assert!(mesh.forget("envoy-2").await.is_err() && mesh.forget("envoy-1").await.is_err());
 }
 
 #[tokio::test]

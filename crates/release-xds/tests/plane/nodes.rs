@@ -61,10 +61,24 @@ fn refuses(control: &mut Control, push: &Push, now: Moment) {
     control.request(push.stream, &Request { refusal, ..request(push.kind, "1", &push.nonce) }, now);
 }
 
+/// What is sent once what is remembered is saved.
+fn pushes(control: &mut Control, now: Moment) -> Vec<Push> {
+    let mut pushes = control.pushes(now);
+    save(control);
+    pushes.extend(control.pushes(now));
+    pushes
+}
+
+fn save(control: &mut Control) {
+    if let Some(number) = control.unsaved() {
+        control.saved(number);
+    }
+}
+
 /// All that is sent to those streams is taken, until nothing is sent to them any more.
 fn settle(control: &mut Control, streams: &[StreamId], now: Moment) {
     loop {
-        let pushes = control.pushes(now);
+        let pushes = pushes(control, now);
         let mine: Vec<_> = pushes.iter().filter(|push| streams.contains(&push.stream)).collect();
         if mine.is_empty() {
             return;
@@ -77,6 +91,7 @@ fn settle(control: &mut Control, streams: &[StreamId], now: Moment) {
 
 fn apply(control: &mut Control, generation: u64, version: Version) {
     control.apply(&spec("a"), Generation::new(generation), &Routing::exclusive(version)).unwrap();
+    save(control);
 }
 
 fn is_confirmed(control: &Control, now: Moment) -> bool {
@@ -89,7 +104,9 @@ fn is_drained(control: &Control, now: Moment) -> bool {
 
 fn retire(control: &mut Control, now: Moment) -> Result<(), StepError> {
     let spec: ReleaseSpec = spec("a");
-    control.retire(&spec, Version::Original, now)
+    let retired = control.retire(&spec, Version::Original, now);
+    save(control);
+    retired
 }
 
 #[test]
@@ -119,13 +136,13 @@ fn a_refused_withdrawal_is_sent_again() {
     apply(&mut control, 3, Version::Grayscale);
     settle(&mut control, &[stream], at(0));
     retire(&mut control, at(5)).unwrap();
-    for push in control.pushes(at(5)) {
+    for push in pushes(&mut control, at(5)) {
         match push.kind {
             Kind::Cluster => refuses(&mut control, &push, at(5)),
             _ => takes(&mut control, &push, at(5)),
         }
     }
-    assert_eq!(control.pushes(at(5)), []);
+    assert_eq!(pushes(&mut control, at(5)), []);
     assert!(matches!(control.withdrawn(&spec("a"), Version::Original), Progress::Refused { .. }));
     retire(&mut control, at(6)).unwrap();
     settle(&mut control, &[stream], at(6));
@@ -198,6 +215,7 @@ fn a_service_that_is_described_again_is_not_confirmed_by_what_a_node_had_of_it_b
     control.declare(vec![]).unwrap();
     control.declare(vec![declared]).unwrap();
     control.apply(&spec("b"), Generation::new(3), &Routing::exclusive(Version::Grayscale)).unwrap();
+    save(&mut control);
     let other = connect(&mut control, "envoy-2", "", at(7));
     settle(&mut control, &[other], at(7));
     assert!(!matches!(control.confirmed(&spec("b"), at(20)), Progress::Done(_)));
@@ -214,7 +232,7 @@ fn half_taken_over(control: &mut Control) -> [StreamId; 2] {
     let streams = [connect(control, "envoy-1", "", at(0)), connect(control, "envoy-2", "", at(0))];
     settle(control, &streams, at(0));
     apply(control, 3, Version::Grayscale);
-    for push in control.pushes(at(1)) {
+    for push in pushes(control, at(1)) {
         takes(control, &push, at(1));
     }
     settle(control, &streams[..1], at(1));
@@ -236,7 +254,7 @@ fn a_node_that_refused_clusters_hears_of_the_fence_all_the_same() {
     let mut control = fenced();
     let [first, _] = half_taken_over(&mut control);
     let beat = |control: &mut Control, now| -> Vec<Push> {
-        control.pushes(now).into_iter().filter(|push| push.stream == first && push.kind == Kind::Cluster).collect()
+        pushes(control, now).into_iter().filter(|push| push.stream == first && push.kind == Kind::Cluster).collect()
     };
     for push in beat(&mut control, at(2)) {
         refuses(&mut control, &push, at(2));
@@ -254,4 +272,64 @@ fn nothing_is_drained_while_it_is_not_known_which_nodes_there_were() {
     assert!(is_confirmed(&control, at(9)) && !is_drained(&control, at(9)));
     assert!(retire(&mut control, at(9)).is_err());
     assert!(control.memory().lost);
+}
+
+#[test]
+fn a_routing_is_sent_at_once_and_confirmed_when_it_is_saved() {
+    let mut control = started();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[stream], at(0));
+    control.apply(&spec("a"), Generation::new(3), &Routing::exclusive(Version::Grayscale)).unwrap();
+    let sent = control.pushes(at(1));
+    assert_eq!(sent.iter().map(|push| push.kind).collect::<Vec<_>>(), [Kind::Route]);
+    takes(&mut control, &sent[0], at(1));
+    let Progress::Waiting(waiting) = control.confirmed(&spec("a"), at(1)) else { panic!("it is confirmed") };
+    assert!(waiting.unsaved && waiting.blockers.is_empty(), "{waiting:?}");
+    assert!(!is_drained(&control, at(9)));
+    save(&mut control);
+    assert!(is_confirmed(&control, at(1)) && is_drained(&control, at(9)));
+    control.retire(&spec("a"), Version::Original, at(9)).unwrap();
+    for push in control.pushes(at(9)) {
+        takes(&mut control, &push, at(9));
+    }
+    let withdrawn = |control: &Control| control.withdrawn(&spec("a"), Version::Original) == Progress::Done(());
+    assert!(!withdrawn(&control));
+    save(&mut control);
+    assert!(withdrawn(&control));
+}
+
+#[test]
+fn a_node_is_given_routes_when_it_is_saved_that_it_may_have_them() {
+    let mut control = started();
+    save(&mut control);
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    let sent = control.pushes(at(0));
+    assert_eq!(sent.iter().map(|push| push.kind).collect::<Vec<_>>(), [Kind::Cluster]);
+    takes(&mut control, &sent[0], at(0));
+    assert_eq!(control.pushes(at(0)), []);
+    assert!(control.memory().nodes["envoy-1"].contains("mesh-1"));
+    save(&mut control);
+    assert_eq!(control.pushes(at(0)).iter().map(|push| push.kind).collect::<Vec<_>>(), [Kind::Route]);
+    // One that goes before it was given any leaves nothing behind.
+    let other = connect(&mut control, "envoy-2", "", at(0));
+    let sent = control.pushes(at(0));
+    takes(&mut control, &sent[0], at(0));
+    assert_eq!(control.pushes(at(0)), []);
+    control.closed(other, at(0));
+    assert_eq!(control.nodes().len(), 1);
+    assert_eq!(control.memory().nodes.len(), 1);
+    control.closed(stream, at(0));
+    assert_eq!(control.memory().nodes.len(), 1);
+}
+
+#[test]
+fn what_a_services_file_changed_is_saved_before_it_is_sent() {
+    let mut control = started();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[stream], at(0));
+    let longer = Declared { max_stream_duration: Duration::from_secs(9), ..declared() };
+    control.declare(vec![longer]).unwrap();
+    assert_eq!(control.pushes(at(1)), []);
+    save(&mut control);
+    assert_eq!(control.pushes(at(1)).len(), 1);
 }
