@@ -53,6 +53,19 @@ pub struct ServiceConfig {
     pub serves: Serves,
 }
 
+impl ServiceConfig {
+    /// The clusters of those of the two versions that no request can reach.
+    pub(crate) fn losers<'a>(
+        &'a self,
+        original: &'a VersionLabel,
+        grayscale: &'a VersionLabel,
+    ) -> impl Iterator<Item = String> + 'a {
+        let owners = self.serves.owners();
+        let lost = [original, grayscale].into_iter().filter(move |label| !owners.contains(label));
+        lost.map(|label| cluster_name(&self.name, label))
+    }
+}
+
 /// A version of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionConfig {

@@ -85,11 +85,7 @@ impl Control {
     pub fn confirmed(&self, spec: &ReleaseSpec, now: Moment) -> Progress<Vec<String>> {
         let name = service_of(spec);
         let Some(managed) = self.services.get(&name) else { return Progress::Waiting(Waiting::default()) };
-        let losers: Vec<String> = [&spec.original, &spec.grayscale]
-            .into_iter()
-            .filter(|label| !managed.config.serves.owners().contains(label))
-            .map(|label| cluster_name(&name, label))
-            .collect();
+        let losers: Vec<String> = managed.config.losers(&spec.original, &spec.grayscale).collect();
         let (mut confirmed, mut fenced, mut waiting) = (Vec::new(), 0, Waiting::default());
         for (id, node) in &self.nodes {
             match node.standing(&name, managed.revision) {

@@ -3,7 +3,7 @@
 use super::catalogue::{Content, Contents, covers, version};
 use super::stream::{Answer, Names, Sent, Stream};
 use super::{Armed, Control, Moment, Node, StreamId};
-use crate::service::{Kind, Resource, Serves, cluster_name};
+use crate::service::{Kind, Resource, Serves};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,16 +187,11 @@ impl Control {
 
     /// The clusters of versions that have no request any more while their release is open.
     fn losers(&self) -> impl Iterator<Item = String> {
-        self.services.values().filter_map(|managed| match &managed.config.serves {
-            Serves::Release { original, grayscale, routing } => {
-                let loser = match routing.sole_owner()? {
-                    release_core::Version::Original => grayscale,
-                    release_core::Version::Grayscale => original,
-                };
-                Some(cluster_name(&managed.config.name, loser))
-            }
+        let open = self.services.values().filter_map(|managed| match &managed.config.serves {
+            Serves::Release { original, grayscale, .. } => Some(managed.config.losers(original, grayscale)),
             Serves::One(_) => None,
-        })
+        });
+        open.flatten()
     }
 
     /// The route configurations that a stream is to have, and can have: those whose clusters it has.

@@ -237,16 +237,3 @@ impl Control {
         }
     }
 }
-
-impl Control {
-    /// Where a version listens.
-    pub fn endpoints(
-        &self,
-        service: &ServiceName,
-        version: &VersionLabel,
-    ) -> Result<Vec<crate::service::Endpoint>, StepError> {
-        let managed = self.services.get(service).ok_or_else(|| StepError::UnknownService(service.clone()))?;
-        let known = managed.declared.versions.get(version).map(|version| version.endpoints.clone());
-        known.ok_or_else(|| StepError::UnknownVersion { service: service.clone(), version: version.clone() })
-    }
-}

@@ -14,6 +14,7 @@ mod route;
 mod tests;
 
 use crate::service::{Resource, ServiceConfig};
+use envoy_types::pb::google::protobuf::Duration;
 use release_core::{HeaderName, Pattern, Routing, RoutingKind};
 
 /// The route configuration of that name, with a virtual host for each of `services`, in their order.
@@ -33,6 +34,13 @@ pub fn route(name: &str, services: &[&ServiceConfig]) -> Resource {
 /// endpoints in place.
 pub fn clusters(service: &ServiceConfig) -> Vec<Resource> {
     service.versions.iter().map(|(label, version)| cluster::resource(&service.name, label, version)).collect()
+}
+
+pub(crate) fn duration(duration: std::time::Duration) -> Duration {
+    Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
 }
 
 /// Whether Envoy can be told all rules of `routing`: to be asked before it is applied. Exclusive routings and ratios always

@@ -1,6 +1,7 @@
 //! Route configurations.
 
 use super::condition::{self, Matchers};
+use super::duration;
 use crate::service::{Kind, Resource, Serves, ServiceConfig, cluster_name};
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::{ClusterSpecifier, MaxStreamDuration};
@@ -105,12 +106,5 @@ fn targets(route: &Route) -> BTreeSet<String> {
             shares.clusters.iter().map(|share| share.name.clone()).collect()
         }
         _ => BTreeSet::new(),
-    }
-}
-
-fn duration(duration: std::time::Duration) -> Duration {
-    Duration {
-        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
     }
 }

@@ -350,3 +350,37 @@ fn shown(time: Timestamp) -> String {
     // To the second: the same moment is to be the same text.
     Timestamp::from_millis(time.as_millis() / 1000 * 1000).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, EnvoyMesh, control};
+    use release_core::{Generation, ReleaseKey, ReleaseSpec, Report, Routing, Step, Version};
+    use release_engine::Mesh as _;
+
+    #[tokio::test]
+    async fn a_step_says_that_the_state_file_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = folder.path().join("services.toml");
+        let service = "mesh = \"m\"\nnamespace = \"shop\"\nname = \"cart\"\nserves = \"v1\"\n";
+        let versions = "versions.v1 = [\"127.0.0.1:1\"]\nversions.v2 = [\"127.0.0.1:1\"]\n";
+        std::fs::write(&services, format!("[[service]]\n{service}{versions}")).unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let settings = control::Settings::default();
+        let mesh = EnvoyMesh::start(Config { listen, services, state: None, settings }).await.unwrap();
+        let spec = ReleaseSpec {
+            key: ReleaseKey::parse("m", "shop", "a").unwrap(),
+            service: "cart".parse().unwrap(),
+            original: "v1".parse().unwrap(),
+            grayscale: "v2".parse().unwrap(),
+        };
+        let step = Step::Apply { generation: Generation::new(2), routing: Routing::exclusive(Version::Original) };
+        mesh.0.hub.saved(0, Err("mesh.json: the disk is full".to_owned()));
+        let report = mesh.perform(&spec, &step).await;
+        let Report::Failed { reason, .. } = report else { panic!("{report:?}") };
+        assert_eq!(reason.as_str(), "the state file can't be written: mesh.json: the disk is full");
+        mesh.0.hub.saved(0, Ok(()));
+        let report = mesh.perform(&spec, &step).await;
+        let Report::Failed { reason, .. } = report else { panic!("{report:?}") };
+        assert_eq!(reason.as_str(), "too few nodes are known: 0 have confirmed the routing");
+    }
+}

@@ -28,11 +28,11 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
     let succeeded = match step {
         Step::EnsureReady { version, .. } => {
             let label = spec.label(*version);
-            let unknown = || StepError::UnknownService(name.clone()).to_string();
-            let health = inner.description(&name).ok_or_else(unknown)?.health;
-            let endpoints =
-                hub.read(|control, _| control.endpoints(&name, label)).map_err(|error| error.to_string())?;
-            ready::ensure(&health, &endpoints).await.map_err(|reason| format!("version {label}: {reason}"))?;
+            let described =
+                inner.description(&name).ok_or_else(|| StepError::UnknownService(name.clone()).to_string())?;
+            let unknown = || StepError::UnknownVersion { service: name, version: label.clone() }.to_string();
+            let endpoints = &described.versions.get(label).ok_or_else(unknown)?.endpoints;
+            ready::ensure(&described.health, endpoints).await.map_err(|reason| format!("version {label}: {reason}"))?;
             step.succeeded(Witnesses::one("endpoints"), "")
         }
         Step::Apply { generation, routing } => {

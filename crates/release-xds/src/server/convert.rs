@@ -1,9 +1,10 @@
 //! Between the messages of the protocol and the words of the control plane.
 
 use crate::control::{Push, Request};
+use crate::envoy::duration;
 use crate::service::{Kind, Resource};
 use envoy_types::pb::envoy::service::discovery::v3::{self as discovery, DiscoveryRequest, DiscoveryResponse};
-use envoy_types::pb::google::protobuf::{self, Any};
+use envoy_types::pb::google::protobuf::Any;
 use prost::Message as _;
 use std::time::Duration;
 
@@ -45,12 +46,5 @@ fn wrapped(resource: &Resource, version: &str, ttl: Duration) -> Any {
     Any {
         type_url: "type.googleapis.com/envoy.service.discovery.v3.Resource".to_owned(),
         value: wrapped.encode_to_vec(),
-    }
-}
-
-pub(super) fn duration(duration: Duration) -> protobuf::Duration {
-    protobuf::Duration {
-        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
     }
 }

@@ -1,7 +1,7 @@
 //! Load reports: how many requests are in progress to which cluster.
 
-use super::convert::duration;
 use super::hub::Hub;
+use crate::envoy::duration;
 use envoy_types::pb::envoy::service::load_stats::v3::load_reporting_service_server::LoadReportingService;
 use envoy_types::pb::envoy::service::load_stats::v3::{LoadStatsRequest, LoadStatsResponse};
 use std::collections::BTreeMap;

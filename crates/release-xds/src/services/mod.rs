@@ -28,7 +28,7 @@ mod watch;
 pub use watch::{Watch, WatchError};
 
 use crate::hook::Hook;
-use crate::service::{Endpoint, ServiceName, VersionConfig};
+use crate::service::{ServiceName, VersionConfig};
 use release_core::VersionLabel;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -97,11 +97,4 @@ impl ServicesError {
 /// ```
 pub fn read(text: &str) -> Result<Vec<Description>, ServicesError> {
     read::read(text)
-}
-
-impl Description {
-    /// The endpoints of a version; none if there is no such version.
-    pub fn endpoints(&self, version: &VersionLabel) -> &[Endpoint] {
-        self.versions.get(version).map(|version| version.endpoints.as_slice()).unwrap_or_default()
-    }
 }
