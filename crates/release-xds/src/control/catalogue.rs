@@ -2,7 +2,7 @@
 
 use crate::envoy;
 use crate::service::{Kind, Resource, ServiceConfig, ServiceName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(super) struct Catalogue {
     pub(super) clusters: Contents,
     /// Those that somebody asked for.
     routes: Contents,
+    /// Those of them that may be different now.
+    outdated: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -47,7 +49,7 @@ impl Catalogue {
             };
             self.clusters.insert(content.resource.name.clone(), content);
         }
-        self.routes.retain(|route, _| !covers(route, name.parts()));
+        self.outdated.extend(self.routes.keys().filter(|route| covers(route, name.parts())).cloned());
         gone.into_values().collect()
     }
 
@@ -57,7 +59,9 @@ impl Catalogue {
         name: &str,
         services: impl Iterator<Item = (u64, &'a ServiceConfig)>,
     ) -> Arc<Content> {
-        if let Some(content) = self.routes.get(name) {
+        let outdated = self.outdated.remove(name);
+        let known = self.routes.get(name);
+        if let Some(content) = known.filter(|_| !outdated) {
             return Arc::clone(content);
         }
         let covered: Vec<_> = services.filter(|(_, config)| covers(name, config.name.parts())).collect();
@@ -74,6 +78,13 @@ impl Catalogue {
                 (cluster.clone(), owner.copied().unwrap_or_default())
             })
             .collect();
+        // Where only clusters have changed, the routes are the same: nobody needs them again.
+        let same = |known: &&Arc<Content>| {
+            *known.resource == resource && known.revisions == revisions && known.reaches == reaches
+        };
+        if let Some(content) = known.filter(same) {
+            return Arc::clone(content);
+        }
         let content = self.content(resource, revisions, reaches);
         self.routes.insert(name.to_owned(), Arc::clone(&content));
         content

@@ -102,6 +102,12 @@ impl Holds {
         self.routes.keys()
     }
 
+    /// The content that the node confirmed last of those of that name, unless that was on another stream.
+    pub(super) fn last_confirmed(&self, name: &str) -> Option<&Arc<Content>> {
+        // What was sent since then comes after it.
+        self.routes.get(name).filter(|hold| hold.confirmed && !hold.unknown)?.contents.first()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         !self.anything && self.routes.is_empty()
     }

@@ -4,7 +4,7 @@ use super::catalogue::{Content, Contents, covers};
 use super::holds::Holds;
 use super::stream::{Answer, Names, Stream, Subscription};
 use super::{Control, Moment, Node, redact};
-use crate::service::{Kind, cluster_name};
+use crate::service::{Kind, ServiceName, cluster_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -278,6 +278,24 @@ impl Node {
     pub(super) fn refusal(&self) -> Option<&str> {
         self.streams.values().flat_map(|stream| stream.subscriptions.values()).find_map(Subscription::refusal)
     }
+
+    /// The services in routes that it refused, whose routes are not those that it confirmed last.
+    pub(super) fn refused(&self) -> BTreeSet<&ServiceName> {
+        let mut services = BTreeSet::new();
+        for stream in self.streams.values() {
+            let Some(routes) = stream.subscriptions.get(&Kind::Route) else { continue };
+            let Some(sent) = routes.sent.as_ref().filter(|_| routes.refusal().is_some()) else { continue };
+            for (name, content) in sent.contents.iter() {
+                let confirmed = stream.holds.last_confirmed(name);
+                let same = |service: &ServiceName, revision: &u64| {
+                    confirmed.is_some_and(|confirmed| confirmed.revisions.get(service) == Some(revision))
+                };
+                services
+                    .extend(content.revisions.iter().filter(|(name, revision)| !same(name, revision)).map(|of| of.0));
+            }
+        }
+        services
+    }
 }
 
 impl Stream {
@@ -317,6 +335,7 @@ impl Stream {
             Some(reason) => {
                 let uses = |name: &str| sent.contents.values().any(|content| content.resource.uses.contains(name));
                 let known = |name: &str| had.contains_key(name) || uses(name);
+                tracing::debug!(reason = redact::whole(reason, known), "what a node says about what it refused");
                 sent.answer = Answer::Refused(redact::reason(reason, known));
                 if kind == Kind::Cluster {
                     // It can have been applied in part.

@@ -16,6 +16,8 @@ pub enum Progress<T> {
     Refused {
         /// The node.
         node: String,
+        /// The services whose routes it refused: those that are not as it confirmed them last. Empty if it refused clusters.
+        services: Vec<ServiceName>,
         /// Its reason, shortened and without values of the configuration.
         reason: String,
     },
@@ -103,7 +105,8 @@ impl Control {
                 continue;
             }
             if let Some(reason) = node.refusal() {
-                return Progress::Refused { node: id.clone(), reason: reason.to_owned() };
+                let services = node.refused().into_iter().cloned().collect();
+                return Progress::Refused { node: id.clone(), services, reason: reason.to_owned() };
             }
             waiting.until = earlier(waiting.until, fence);
             waiting.blockers.push(node.blocker(id));
@@ -190,7 +193,9 @@ impl Control {
             match node.dropped(&cluster) {
                 Ok(true) => {}
                 Ok(false) => waiting.blockers.push(node.blocker(id)),
-                Err(reason) => return Progress::Refused { node: id.clone(), reason: reason.to_owned() },
+                Err(reason) => {
+                    return Progress::Refused { node: id.clone(), services: Vec::new(), reason: reason.to_owned() };
+                }
             }
         }
         if waiting.blockers.is_empty() && !unsaved { Progress::Done(()) } else { Progress::Waiting(waiting) }

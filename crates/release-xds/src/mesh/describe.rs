@@ -3,8 +3,9 @@
 use super::shown;
 use crate::control::{Blocker, Drained, Obstacle, Waiting};
 use crate::server::Hub;
+use crate::service::ServiceName;
 
-/// The most nodes that are named.
+/// The most nodes, or services, that are named.
 const NAMED: usize = 5;
 
 /// What the step waits for. The same for as long as it waits for the same.
@@ -29,11 +30,26 @@ pub(super) fn waiting(hub: &Hub, waiting: &Waiting) -> String {
         };
     }
     let named: Vec<String> = blockers.iter().take(NAMED).map(|blocker| one(hub, blocker)).collect();
-    let more = match blockers.len().saturating_sub(NAMED) {
+    format!("waits for {}{}", named.join(", "), more(blockers.len()))
+}
+
+/// How many there are besides those that are named.
+fn more(all: usize) -> String {
+    match all.saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
-    };
-    format!("waits for {}{more}", named.join(", "))
+    }
+}
+
+/// That a node refuses its configuration, and what in it may be the cause: all services of one route configuration stand or
+/// fall together, so it may be another one than that of the step.
+pub(super) fn refused(node: &str, services: &[ServiceName], reason: &str) -> String {
+    let named: Vec<String> = services.iter().take(NAMED).map(ToString::to_string).collect();
+    if named.is_empty() {
+        return format!("node {node} refuses its configuration: {reason}");
+    }
+    let (named, more) = (named.join(", "), more(services.len()));
+    format!("node {node} refuses its configuration, in which the routes of {named}{more} are new to it: {reason}")
 }
 
 fn one(hub: &Hub, blocker: &Blocker) -> String {

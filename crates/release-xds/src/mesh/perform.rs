@@ -114,9 +114,7 @@ async fn wait<T>(
         changed.mark_unchanged();
         let waiting = match hub.read(&progress).map_err(|error| error.to_string())? {
             Progress::Done(done) => return Ok(done),
-            Progress::Refused { node, reason } => {
-                return Err(format!("node {node} refuses its configuration: {reason}"));
-            }
+            Progress::Refused { node, services, reason } => return Err(describe::refused(&node, &services, &reason)),
             Progress::Waiting(waiting) => waiting,
         };
         if let Some(trouble) = hub.trouble() {

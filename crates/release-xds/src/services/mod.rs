@@ -19,6 +19,10 @@
 //! ```
 //!
 //! What is not known, given twice or contradicts itself is refused, with the number of the line.
+//!
+//! A version that is taken out while the server runs is served until no Envoy can route to it. One that serves should not be
+//! taken out while the server is stopped: nobody knows where it listens then, so Envoys that come back lose it some milliseconds
+//! before they get other routes.
 
 mod read;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The control plane under test, in this process.
 
 use crate::rig::{LONGEST, Site};
-use release_engine::{Engine, Settings};
+use release_engine::{Engine, Settings, Store};
 use release_store::MemoryStore;
 use release_xds::service::ServiceConfig;
 use release_xds::{Config, EnvoyMesh, control};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// An engine and a mesh of Envoys.
-pub(crate) struct Plane {
-    pub(crate) engine: Engine<MemoryStore, EnvoyMesh>,
+pub(crate) struct Plane<S = MemoryStore> {
+    pub(crate) engine: Engine<S, EnvoyMesh>,
     pub(crate) mesh: EnvoyMesh,
     _folder: TempDir,
 }
@@ -33,20 +33,23 @@ impl Plane {
     }
 
     async fn start_with(site: &Site, settings: control::Settings, engine: Settings) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), site, settings, engine).await
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), site, settings, engine, |_| MemoryStore::new()).await
     }
+}
 
-    /// Where nodes look for it already.
+impl<S: Store> Plane<S> {
+    /// Where nodes look for it already, with the store that `store` makes in a folder.
     pub(crate) async fn start_at(
         address: SocketAddr,
         site: &Site,
         settings: control::Settings,
         engine: Settings,
+        store: impl FnOnce(&Path) -> S,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(site, folder.path(), address, settings);
         let mesh = EnvoyMesh::start(config).await.unwrap();
-        let engine = Engine::start(MemoryStore::new(), mesh.clone(), engine).await.unwrap();
+        let engine = Engine::start(store(folder.path()), mesh.clone(), engine).await.unwrap();
         Self { engine, mesh, _folder: folder }
     }
 }

@@ -41,7 +41,7 @@ async fn a_refusal_names_the_node_and_not_the_configuration() {
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     assert_eq!(
         reason(&report),
-        "node envoy-2 refuses its configuration: unknown cluster 'mesh-1/shop/cart/v2' with \"…\"…"
+        "node envoy-2 refuses its configuration, in which the routes of mesh-1/shop/cart are new to it: unknown cluster 'mesh-1/shop/cart/v2' with \"…\"…"
     );
     assert!(mesh.nodes()[1].refusal.is_some());
     // It is sent again when it is asked for again.

@@ -6,7 +6,7 @@ use release_xds::control::service_of;
 use release_xds::control::{
     Control, Declared, Memory, Moment, Obstacle, Progress, Push, Request, Settings, StepError, StreamId,
 };
-use release_xds::service::{Endpoint, Kind, VersionConfig};
+use release_xds::service::{Endpoint, Kind, ServiceName, VersionConfig};
 use std::time::Duration;
 
 /// At that second.
@@ -332,4 +332,80 @@ fn what_a_services_file_changed_is_saved_before_it_is_sent() {
     assert_eq!(control.pushes(at(1)), []);
     save(&mut control);
     assert_eq!(control.pushes(at(1)).len(), 1);
+}
+
+fn kinds(pushes: &[Push]) -> Vec<Kind> {
+    pushes.iter().map(|push| push.kind).collect()
+}
+
+#[test]
+fn what_has_not_changed_is_not_sent_again() {
+    let mut control = started();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[stream], at(0));
+    let mut moved = declared();
+    for version in moved.versions.values_mut() {
+        version.endpoints[0].port += 1;
+    }
+    control.declare(vec![moved.clone()]).unwrap();
+    let sent = pushes(&mut control, at(1));
+    assert_eq!(kinds(&sent), [Kind::Cluster]);
+    takes(&mut control, &sent[0], at(1));
+    assert_eq!(pushes(&mut control, at(1)), []);
+    // Another one that is the same.
+    control.declare(vec![moved]).unwrap();
+    assert_eq!(pushes(&mut control, at(1)), []);
+    apply(&mut control, 3, Version::Grayscale);
+    let sent = pushes(&mut control, at(1));
+    assert_eq!(kinds(&sent), [Kind::Route]);
+    takes(&mut control, &sent[0], at(1));
+    // The routes of a release whose loser is gone are those of its survivor alone.
+    retire(&mut control, at(9)).unwrap();
+    assert_eq!(kinds(&pushes(&mut control, at(9))), [Kind::Cluster]);
+}
+
+#[test]
+fn of_a_refused_route_configuration_the_services_are_named_that_are_new_in_it() {
+    let mut control = started();
+    let other = "wish".parse().unwrap();
+    let other = Declared { name: ServiceName { service: other, ..declared().name }, ..declared() };
+    control.declare(vec![declared(), other.clone()]).unwrap();
+    let stream = connect(&mut control, "envoy-1", "", at(0));
+    settle(&mut control, &[stream], at(0));
+    let wish = ReleaseSpec { service: other.name.service.clone(), ..spec("b") };
+    control.apply(&wish, Generation::new(3), &Routing::exclusive(Version::Grayscale)).unwrap();
+    for push in pushes(&mut control, at(1)) {
+        refuses(&mut control, &push, at(1));
+    }
+    // The release of the other service is waited for because of that one.
+    apply(&mut control, 3, Version::Grayscale);
+    let refused = |control: &Control, spec: &ReleaseSpec| match control.confirmed(spec, at(1)) {
+        Progress::Refused { services, .. } => services,
+        progress => panic!("{progress:?}"),
+    };
+    assert_eq!(refused(&control, &spec("a")), [other.name.clone()]);
+    for push in pushes(&mut control, at(1)) {
+        refuses(&mut control, &push, at(1));
+    }
+    assert_eq!(refused(&control, &wish), [declared().name, other.name]);
+}
+
+#[test]
+fn a_node_that_asks_for_routes_before_clusters_gets_them_again_when_it_has_those() {
+    let mut control = started();
+    let stream = control.connected("envoy-1", at(0)).unwrap();
+    control.request(stream, &request(Kind::Route, "old", ""), at(0));
+    let sent = pushes(&mut control, at(0));
+    assert_eq!(kinds(&sent), [Kind::Route]);
+    // It does not have their clusters, and goes on with its own routes.
+    refuses(&mut control, &sent[0], at(0));
+    control.request(stream, &request(Kind::Cluster, "old", ""), at(0));
+    let sent = pushes(&mut control, at(0));
+    assert_eq!(kinds(&sent), [Kind::Cluster]);
+    takes(&mut control, &sent[0], at(0));
+    let sent = pushes(&mut control, at(0));
+    assert_eq!(kinds(&sent), [Kind::Route]);
+    takes(&mut control, &sent[0], at(0));
+    apply(&mut control, 3, Version::Original);
+    assert!(is_confirmed(&control, at(0)));
 }
