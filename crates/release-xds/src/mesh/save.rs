@@ -14,10 +14,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// what changes meanwhile shares the next sync.
 pub(super) async fn save(hub: Arc<Hub>, mut file: StateFile) {
     loop {
-        let stopped = tokio::select! {
-            () = hub.unsaved.notified() => false,
-            () = hub.stop.cancelled() => true,
-        };
+        tokio::select! {
+            () = hub.unsaved.notified() => {}
+            () = hub.stop.cancelled() => {}
+        }
         while let Some((number, memory)) = hub.to_be_saved() {
             let saving = spawn_blocking(move || {
                 let saved = file.save(&memory);
@@ -30,9 +30,6 @@ pub(super) async fn save(hub: Arc<Hub>, mut file: StateFile) {
             file = back;
             let failed = saved.is_err();
             hub.saved(number, saved);
-            if failed && stopped {
-                break;
-            }
             if failed {
                 tokio::select! {
                     () = sleep(AGAIN) => {}
@@ -41,7 +38,7 @@ pub(super) async fn save(hub: Arc<Hub>, mut file: StateFile) {
             }
         }
         if hub.stop.is_cancelled() {
-            hub.saved(0, Err("the control plane has stopped".to_owned()));
+            hub.saves_no_more();
             return;
         }
     }

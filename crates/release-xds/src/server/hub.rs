@@ -129,6 +129,12 @@ impl Hub {
         self.flush(&mut state);
     }
 
+    /// Nothing is saved any more: what waits for that need not wait.
+    pub(crate) fn saves_no_more(&self) {
+        self.state().trouble = Some("the control plane has stopped".to_owned());
+        self.changed.send_replace(());
+    }
+
     /// Waits until all that is remembered now is saved; an error says why it can't be.
     pub(crate) async fn until_saved(&self) -> Result<(), String> {
         let mut changed = self.changed.subscribe();
