@@ -71,9 +71,8 @@ impl Control {
             }
             let reaches = |name: &&String| nodes.get(*name).is_some_and(|node| node.may_reach(cluster));
             // Most often it is still the one that was found before.
-            if lingering.held_by.as_ref().filter(reaches).is_none() {
-                lingering.held_by = nodes.keys().find(reaches).cloned();
-            }
+            let before = lingering.held_by.take().filter(|name| reaches(&name));
+            lingering.held_by = before.or_else(|| nodes.keys().find(reaches).cloned());
             lingering.held_by.is_some()
         });
         if lingering.len() < before {

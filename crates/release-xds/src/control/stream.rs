@@ -101,7 +101,7 @@ impl Sent {
         let same = |(name, content): (&String, &Arc<Content>)| {
             self.contents.get(name).is_some_and(|known| known.id == content.id)
         };
-        std::ptr::eq(&*self.contents, contents) || contents.iter().all(same)
+        std::ptr::eq(Arc::as_ptr(&self.contents), contents) || contents.iter().all(same)
     }
 }
 

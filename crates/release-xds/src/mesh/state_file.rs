@@ -175,7 +175,7 @@ mod tests {
         assert!(file.save(&memory("late")).unwrap_err().contains("mesh.json: "));
         fs::remove_dir(&next).unwrap();
         file.save(&memory("late")).unwrap();
-        assert_eq!(fs::read(&path).unwrap().iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         drop(file);
         assert_eq!(read(&path), Ok(memory("late")));
     }

@@ -104,7 +104,7 @@ impl World {
                 self.nodes[index] = Node::default();
             }
             10 if what < 96 => self.forget(index),
-            10 => self.restart(what % 2 == 0)?,
+            10 => self.restart(what.is_multiple_of(2))?,
             11 => self.apply(what),
             12 | 13 => self.now = self.now + Duration::from_millis(u64::from(what) * 20),
             14 | 15 => self.judge(what)?,

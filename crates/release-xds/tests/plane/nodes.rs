@@ -383,7 +383,7 @@ fn of_a_refused_route_configuration_the_services_are_named_that_are_new_in_it() 
         Progress::Refused { services, .. } => services,
         progress => panic!("{progress:?}"),
     };
-    assert_eq!(refused(&control, &spec("a")), [other.name.clone()]);
+    assert_eq!(refused(&control, &spec("a")), std::slice::from_ref(&other.name));
     for push in pushes(&mut control, at(1)) {
         refuses(&mut control, &push, at(1));
     }
