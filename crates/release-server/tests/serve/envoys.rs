@@ -4,6 +4,7 @@
 use crate::client::{Client, LIMIT, Release};
 use crate::process::{Process, serve};
 use http::Method;
+use release_xds::service::Kind;
 use release_xds::testkit::SimulatedNode;
 use serde_json::{Value, json};
 use std::fs;
@@ -58,8 +59,11 @@ impl Surroundings {
     }
 }
 
+/// One that has its routes: from then on it is waited for.
 async fn node(xds: SocketAddr, id: &str) -> SimulatedNode {
-    SimulatedNode::connect(xds, id, "mesh-1").await.unwrap()
+    let node = SimulatedNode::connect(xds, id, "mesh-1").await.unwrap();
+    assert!(node.has(Kind::Route).await);
+    node
 }
 
 async fn nodes(client: &Client) -> Vec<Value> {
