@@ -69,6 +69,7 @@ async fn a_truncated_file_is_refused_and_left_as_it_is() {
             fs::write(&path, &bytes[..length]).unwrap();
             let error = RedbStore::open(&path).map(drop).unwrap_err();
             assert!(matches!(error, OpenError::Damaged { .. }), "{length} bytes: {error}");
+            assert_eq!(error.to_string().contains("it is empty"), length == 0, "{length} bytes: {error}");
             assert_eq!(fs::read(&path).unwrap(), &bytes[..length], "{length} bytes");
         }
     }

@@ -12,6 +12,8 @@
 //! - A report of an older generation can never change anything again: this is tried, and the report is dropped. So is a step
 //!   of an older generation, unless the mesh would still apply its routing; of those, as many are kept as
 //!   [`late_routings`](crate::mesh::Limits::late_routings) says. This and the number of proxies are the only bounds.
+//! - A survivor stops being ready only while its takeover has not asked yet. Earlier, that makes no difference until then;
+//!   later, no takeover can know it.
 //! - Which requests are in flight is not counted, only whether there can be any: see [`Proxy`](crate::mesh::Proxy).
 
 mod cache;
