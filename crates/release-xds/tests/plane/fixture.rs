@@ -44,6 +44,10 @@ impl Fixture {
         self.mesh = EnvoyMesh::start(config(self.folder.path(), control::Settings::default())).await.unwrap();
     }
 
+    pub(crate) async fn two_nodes(&self) -> [SimulatedNode; 2] {
+        [self.node("envoy-1").await, self.node("envoy-2").await]
+    }
+
     pub(crate) async fn node(&self, id: &str) -> SimulatedNode {
         SimulatedNode::connect(self.mesh.address(), id, "mesh-1").await.unwrap()
     }

@@ -1,12 +1,20 @@
 //! The steps of a release.
 
 use crate::fixture::{Fixture, LIMIT, apply, spec};
-use release_core::{Action, Generation, ReleaseTask, Report, Step, Version};
+use envoy_types::pb::envoy::config::route::v3::route::Action as Target;
+use envoy_types::pb::envoy::config::route::v3::route_action::ClusterSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{RouteAction, RouteConfiguration};
+use prost::Message as _;
+use release_core::{Action, Generation, ReleaseSpec, ReleaseTask, Report, Step, Version};
 use release_engine::Mesh as _;
 use release_testkit::conformance;
+use release_xds::control::Settings;
 use release_xds::service::Kind;
-use release_xds::testkit::Manner;
+use release_xds::testkit::{Manner, SimulatedNode};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 fn reason(report: &Report) -> &str {
     match report {
@@ -15,12 +23,92 @@ fn reason(report: &Report) -> &str {
     }
 }
 
+const ACTIONS: [Action; 2] = [Action::Cancel, Action::End];
+
 #[tokio::test]
 async fn it_conforms() {
-    let fixture = Fixture::start().await;
-    let nodes = [fixture.node("envoy-1").await, fixture.node("envoy-2").await];
-    let routes = async || nodes.each_ref().map(|node| node.running(Kind::Route).map(|response| response.resources));
-    conformance::mesh::steps(&fixture.mesh, Action::Cancel, &spec("a"), LIMIT, routes).await.unwrap();
+    for action in ACTIONS {
+        let fixture = Fixture::start().await;
+        let nodes = fixture.two_nodes().await;
+        let routes = async || nodes.each_ref().map(routes_to);
+        conformance::mesh::steps(&fixture.mesh, action, &spec("a"), LIMIT, routes).await.unwrap();
+    }
+}
+
+/// The nodes live on, and so does the state file.
+#[tokio::test]
+async fn it_conforms_through_restarts() {
+    for action in ACTIONS {
+        let fixture = Fixture::start().await;
+        let nodes = fixture.two_nodes().await;
+        let world = Mutex::new((fixture, nodes));
+        let adapter = async || {
+            let (fixture, nodes) = &mut *world.lock().await;
+            fixture.restart().await;
+            for node in nodes {
+                node.reconnect(fixture.mesh.address()).await.unwrap();
+            }
+            fixture.mesh.clone()
+        };
+        conformance::mesh::restarts(adapter, action, &spec("a"), LIMIT).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_step_of_a_release_that_was_closed_harms_none_that_is_newer() {
+    for action in ACTIONS {
+        let hook = Hook::new();
+        let fixture = Fixture::start_with(Settings::default(), &hook.line).await;
+        let nodes = fixture.two_nodes().await;
+        let closed = spec("a");
+        // The version that has lost is the grayscale version again.
+        let (original, grayscale) = (closed.label(action.survivor()).clone(), closed.label(action.loser()).clone());
+        let has_all = BTreeSet::from([format!("mesh-1/shop/cart/{grayscale}")]);
+        let newer = ReleaseSpec { original, grayscale, ..spec("b") };
+        let unharmed = async || {
+            let calls = hook.calls();
+            if calls.len() != 1 {
+                return Err(format!("the workloads were retired by {calls:?}"));
+            }
+            let routes = nodes.each_ref().map(routes_to);
+            if routes.iter().all(|clusters| *clusters == has_all) { Ok(()) } else { Err(format!("{routes:?}")) }
+        };
+        conformance::mesh::stale_steps(&fixture.mesh, action, &closed, &newer, LIMIT, unharmed).await.unwrap();
+    }
+}
+
+/// The clusters that a node routes to.
+fn routes_to(node: &SimulatedNode) -> BTreeSet<String> {
+    let routes = node.running(Kind::Route).unwrap().resources;
+    let routes = routes.iter().map(|body| RouteConfiguration::decode(&*body.value).unwrap());
+    let routes = routes.flat_map(|routes| routes.virtual_hosts).flat_map(|host| host.routes);
+    let clusters = routes.map(|route| match route.action {
+        Some(Target::Route(RouteAction { cluster_specifier: Some(ClusterSpecifier::Cluster(name)), .. })) => name,
+        action => panic!("{action:?}"),
+    });
+    clusters.collect()
+}
+
+/// A retire hook that writes down what it is called with.
+struct Hook {
+    folder: TempDir,
+    /// The line of the services file.
+    line: String,
+}
+
+impl Hook {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (script, log) = (folder.path().join("retire.sh"), folder.path().join("log"));
+        std::fs::write(&script, format!("echo \"$@\" >> {}\n", log.display())).unwrap();
+        Self { line: format!("retire-command = [\"sh\", \"{}\"]", script.display()), folder }
+    }
+
+    /// The arguments of each call, in their order.
+    fn calls(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
+    }
 }
 
 #[tokio::test]
@@ -31,12 +119,23 @@ async fn nobody_confirms_nothing() {
     assert_eq!(reason(&report), "too few nodes are known: 0 have confirmed the routing");
 }
 
+/// Two nodes that have the routes of a release's beginning.
+async fn with_routes(fixture: &Fixture) -> [SimulatedNode; 2] {
+    let nodes = fixture.two_nodes().await;
+    let report = fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await;
+    assert!(matches!(report, Report::Confirmed { .. }), "{report:?}");
+    for node in &nodes {
+        // One that had not asked for any yet is not waited for.
+        assert!(node.has(Kind::Route).await);
+    }
+    nodes
+}
+
 #[tokio::test]
 async fn a_refusal_names_the_node_and_not_the_configuration() {
     let fixture = Fixture::start().await;
-    let (good, bad) = (fixture.node("envoy-1").await, fixture.node("envoy-2").await);
+    let [_good, bad] = with_routes(&fixture).await;
     let mesh = &fixture.mesh;
-    assert!(matches!(mesh.perform(&spec("a"), &apply(2, Version::Original)).await, Report::Confirmed { .. }));
     bad.behave(Manner::Refuses("unknown cluster 'mesh-1/shop/cart/v2' with \"s3cret\" {name: s3cret}".into()));
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     assert_eq!(
@@ -49,16 +148,13 @@ async fn a_refusal_names_the_node_and_not_the_configuration() {
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     let Report::Confirmed { by, .. } = report else { panic!("{report:?}") };
     assert_eq!(by.to_string(), "envoy-1, envoy-2");
-    drop(good);
 }
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_blocks_until_it_is_back_or_forgotten() {
     let fixture = Fixture::start().await;
-    let (_first, second) = (fixture.node("envoy-1").await, fixture.node("envoy-2").await);
+    let [_first, second] = with_routes(&fixture).await;
     let mesh = &fixture.mesh;
-    assert!(matches!(mesh.perform(&spec("a"), &apply(2, Version::Original)).await, Report::Confirmed { .. }));
-    second.has(Kind::Route).await;
     drop(second);
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     let said = reason(&report);
@@ -71,10 +167,7 @@ async fn a_node_that_is_cut_off_blocks_until_it_is_back_or_forgotten() {
 #[tokio::test]
 async fn what_is_known_of_nodes_and_releases_survives_a_restart() {
     let mut fixture = Fixture::start().await;
-    let nodes = [fixture.node("envoy-1").await, fixture.node("envoy-2").await];
-    let confirmed = fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await;
-    assert!(matches!(confirmed, Report::Confirmed { .. }));
-    drop(nodes);
+    drop(with_routes(&fixture).await);
     fixture.restart().await;
     let known: Vec<_> = fixture.mesh.nodes().into_iter().map(|node| (node.id, node.connected)).collect();
     assert_eq!(known, [("envoy-1".to_owned(), false), ("envoy-2".to_owned(), false)]);
@@ -90,11 +183,8 @@ async fn what_is_known_of_nodes_and_releases_survives_a_restart() {
 
 #[tokio::test]
 async fn the_hook_is_told_the_facts_once_and_only_after_the_cluster_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let (script, log) = (folder.path().join("retire.sh"), folder.path().join("log"));
-    std::fs::write(&script, format!("echo \"$@\" >> {}\n", log.display())).unwrap();
-    let more = format!("retire-command = [\"sh\", \"{}\"]", script.display());
-    let fixture = Fixture::start_with(release_xds::control::Settings::default(), &more).await;
+    let hook = Hook::new();
+    let fixture = Fixture::start_with(Settings::default(), &hook.line).await;
     let node = fixture.node("envoy-1").await;
     let (mesh, spec) = (&fixture.mesh, spec("a"));
     assert!(matches!(mesh.perform(&spec, &apply(2, Version::Original)).await, Report::Confirmed { .. }));
@@ -106,9 +196,8 @@ async fn the_hook_is_told_the_facts_once_and_only_after_the_cluster_is_gone() {
         assert!(matches!(report, Report::Retired { .. }), "{report:?}");
         assert_eq!(node.running(Kind::Cluster).unwrap().resources.len(), 1);
     }
-    let told =
-        "--mesh-id mesh-1 --namespace shop --service cart --release a --version v2 --survivor v1 --generation 2\n";
-    assert_eq!(std::fs::read_to_string(&log).unwrap(), told);
+    let told = "--mesh-id mesh-1 --namespace shop --service cart --release a --version v2 --survivor v1 --generation 2";
+    assert_eq!(hook.calls(), [told]);
 }
 
 #[tokio::test]
