@@ -51,9 +51,18 @@
 //! A route configuration whose name no service is under never arrives: requests get a 404. Only routes from here are
 //! tracked: an Envoy that reaches a version by a static route, or a client that goes to its address, is not waited for.
 //!
+//! # Long streams
+//!
 //! Every request is ended after the service's `max-stream-seconds`, and a takeover waits that long before it retires the
 //! version that lost. For long streams (gRPC, WebSocket) set it to the longest that one may take, and have clients open
-//! them anew; a takeover then lasts longer than a caller wants to wait.
+//! them anew.
+//!
+//! A takeover then lasts longer than a DELETE waits: 30 seconds, unless `release-server serve --wait` says otherwise. It is
+//! answered with 500 (`ASM.01040001`; of the older codes, `ASM.01500001`) and a message that says that the decision is
+//! recorded. **It did not fail**: the takeover goes on by itself, also if nobody asks again. Whoever must know when it is over
+//! repeats the same DELETE, which waits again, or polls the release (`release-server show`, a GET) until its phase is
+//! `closed`. To have one DELETE wait for all of it, make `serve --wait` longer than `max-stream-seconds` by some seconds, and
+//! the limits of clients and proxies in between with it (`release-server end --timeout`).
 
 pub mod control;
 pub mod envoy;

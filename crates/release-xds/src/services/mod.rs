@@ -18,6 +18,8 @@
 //! v2 = ["cart-v2.shop.svc:8080", "[fd00::7]:8080"]
 //! ```
 //!
+//! A takeover takes at least `max-stream-seconds`: see [long streams](crate#long-streams) before it is 30 or more.
+//!
 //! What is not known, given twice or contradicts itself is refused, with the number of the line.
 //!
 //! A version that is taken out while the server runs is served until no Envoy can route to it. One that serves should not be
