@@ -66,6 +66,9 @@ impl Control {
     /// A service whose [`serves`](Declared::serves) is another one than before serves that from now on, unless a release of it
     /// is open: then, and afterwards, that of the release counts. A service that is gone is served no more, and its clusters
     /// go as soon as no node can route to them.
+    ///
+    /// To be told when nothing is [unsaved](Self::unsaved): after a crash, what was edited during a release would be carried out,
+    /// were that release not remembered.
     pub fn declare(&mut self, services: Vec<Declared>) -> Result<(), DeclareError> {
         let mut next = BTreeMap::new();
         for declared in services {
@@ -116,7 +119,10 @@ impl Control {
                 longest_stream: declared.max_stream_duration,
             });
         };
-        known.retired.retain(|label| declared.versions.contains_key(label));
+        // What a release is retiring does not come back before that is done: it would never be done.
+        if open_release(&known).is_none() {
+            known.retired.retain(|label| declared.versions.contains_key(label));
+        }
         if known.declared != *serves {
             if known.retired.contains(serves) {
                 return Err(DeclareError::Retired { service: name.clone(), version: serves.clone() });

@@ -169,7 +169,7 @@ impl EnvoyMesh {
             cut_off: AtomicU64::new(0),
             tracker: TaskTracker::new(),
         });
-        inner.declare(services).map_err(|error| StartError::Declare { path, error })?;
+        let _ = inner.declare(services).map_err(|error| StartError::Declare { path, error })?;
         if let Some(file) = &mut state
             && let Some((number, memory)) = hub.to_be_saved()
         {
@@ -250,12 +250,19 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    fn declare(&self, services: Vec<Description>) -> Result<(), control::DeclareError> {
+    /// Returns whether that was done: not while something is unsaved that a crash would take back.
+    fn declare(&self, services: Vec<Description>) -> Result<bool, control::DeclareError> {
         let declared = services.iter().map(declared).collect();
-        self.hub.tell(|control, _| control.declare(declared))?;
+        let saved = |control: &Control| control.unsaved().is_none();
+        if !self
+            .hub
+            .tell(|control, _| if saved(control) { control.declare(declared).map(|()| true) } else { Ok(false) })?
+        {
+            return Ok(false);
+        }
         let by_name = services.into_iter().map(|service| (service.name.clone(), service)).collect();
         *self.descriptions.lock().unwrap_or_else(PoisonError::into_inner) = by_name;
-        Ok(())
+        Ok(true)
     }
 
     fn description(&self, service: &ServiceName) -> Option<Description> {
@@ -302,17 +309,17 @@ async fn reload(inner: std::sync::Weak<Inner>, mut watch: Watch, hub: Arc<Hub>) 
         match read {
             Ok(None) => {}
             Ok(Some(services)) => match inner.declare(services) {
-                Ok(()) => {
+                Ok(true) => {
                     watch.taken();
                     refused = None;
                     tracing::info!("the services file was read again");
                 }
-                // It is tried again at each look: a release that it goes against may be closed by then.
+                // It is tried again at each look: a release that it goes against may be closed by then, and all be saved.
                 Err(error) if refused.as_ref() != Some(&error) => {
                     tracing::error!(%error, "the services file is not taken in for now");
                     refused = Some(error);
                 }
-                Err(_) => {}
+                Ok(false) | Err(_) => {}
             },
             Err(error) => tracing::error!(%error, "the services file was not taken in"),
         }

@@ -72,9 +72,11 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             })
             .map_err(|error| error.to_string())?;
             // The cluster first, then the workloads: never both at once.
-            let withdrawn = |control: &Control, _| Ok(control.withdrawn(spec, *version));
-            wait(inner, spec, withdrawn, |control, node| control.has_cluster(spec, *version, node)).await?;
-            clear(inner, spec, *version, *generation).await?;
+            if !hub.read(|control, _| control.is_cleared(spec)) {
+                let withdrawn = |control: &Control, _| Ok(control.withdrawn(spec, *version));
+                wait(inner, spec, withdrawn, |control, node| control.has_cluster(spec, *version, node)).await?;
+                clear(inner, spec, *version, *generation).await?;
+            }
             step.succeeded(Witnesses::one("nodes"), "")
         }
     };
@@ -82,11 +84,8 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
     Ok(succeeded)
 }
 
-/// Has the workloads of the loser retired, unless that is done.
+/// Has the workloads of the loser retired.
 async fn clear(inner: &Inner, spec: &ReleaseSpec, loser: Version, generation: Generation) -> Result<(), String> {
-    if inner.hub.read(|control, _| control.is_cleared(spec)) {
-        return Ok(());
-    }
     let service = service_of(spec);
     let described = inner.description(&service).ok_or_else(|| StepError::UnknownService(service).to_string())?;
     if let Some(hook) = described.retire {

@@ -4,4 +4,4 @@ mod node;
 mod world;
 
 pub use node::{Manner, SimulatedNode};
-pub use world::{Seen, control};
+pub use world::{Answer, Edit, Motion, Noticed, Saving, Script, Seen, Situation, Wanted, control, scripts};
