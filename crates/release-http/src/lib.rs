@@ -3,8 +3,8 @@
 //! A thin adapter. It parses a request into a [`Call`], asks the [`Api`] that the embedder implements, and turns the
 //! answer into a response. It has no runtime, no server and no traffic rule of its own.
 //!
-//! - [`ReleaseService`] is a tower `Service` that mounts in axum and hyper, and next to gRPC in the axum router that tonic
-//!   makes of its `Routes`; [`ReleaseService::answer`] is the same as a plain function.
+//! - [`ReleaseService`] is a tower `Service` that mounts in axum, in hyper, and next to gRPC in tonic's router (the examples
+//!   show each); [`ReleaseService::answer`] is the same as a plain function.
 //! - For whoever wants less, its two halves are plain functions, too: [`Call::parse`] understands a request, and
 //!   [`Answer::into_response`] and [`Problem::into_response`] write every answer. `X-Request-Id` is between the two:
 //!   [`RequestIds`].

@@ -9,7 +9,13 @@ mod axum;
 mod hyper;
 #[path = "../../examples/plain.rs"]
 mod plain;
+#[path = "../../examples/tonic.rs"]
+mod tonic;
 
+use ::hyper::body::Incoming;
+use ::hyper::client::conn::http2::{self, SendRequest};
+use http::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -25,6 +31,25 @@ fn axum_serves_the_api_next_to_other_routes() {
 #[test]
 fn bare_hyper_serves_the_api() {
     assert_documented(serve(hyper::serve));
+}
+
+/// Over HTTP/1.1 and HTTP/2; and gRPC goes where it did.
+#[test]
+fn tonic_serves_the_api_next_to_grpc() {
+    let address = serve(tonic::serve);
+    assert_documented(address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = connect_http2(address).await;
+        let found =
+            ask_http2(&mut connection, Request::get(format!("http://{address}/v2/meshes/mesh-1/releases"))).await;
+        assert_eq!((found.version(), found.status().as_u16()), (Version::HTTP_2, 200));
+        assert!(found.headers().contains_key("x-request-id"));
+        let pinged =
+            Request::post(format!("http://{address}/example.Ping/Ping")).header("content-type", "application/grpc");
+        let pinged = ask_http2(&mut connection, pinged).await;
+        assert_eq!(pinged.headers()["grpc-message"], "pong");
+    });
 }
 
 #[test]
@@ -79,4 +104,17 @@ fn ask(address: SocketAddr, method: &str, target: &str, body: &str) -> String {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     answer
+}
+
+async fn connect_http2(address: SocketAddr) -> SendRequest<String> {
+    let socket = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+    let (requests, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
+    tokio::spawn(connection);
+    requests
+}
+
+/// The answer's head; the test ends when there is none for too long.
+async fn ask_http2(connection: &mut SendRequest<String>, request: http::request::Builder) -> Response<Incoming> {
+    let request = request.body(String::new()).unwrap();
+    tokio::time::timeout(Duration::from_mins(1), connection.send_request(request)).await.unwrap().unwrap()
 }
