@@ -5,7 +5,7 @@ mod contenders;
 use allocation_counter::measure;
 use contenders::{Contender, axum_router, delete, paths, service};
 use release_http::Call;
-use release_http::testkit::block_on;
+use release_http::testkit::{block_on, route};
 use std::hint::black_box;
 use tower::Service;
 
@@ -15,6 +15,9 @@ fn main() {
     // The three ids, which the command keeps.
     let parse = count("parse a DELETE", || drop(black_box(Call::parse(&head, b""))));
     assert_eq!(parse, 3, "parsing allocates more than the command keeps");
+    count("route it", || {
+        let _ = black_box(route(&head.method, head.uri.path()));
+    });
     let matchit = paths();
     count("route it, matchit", || {
         let _ = black_box(matchit.at(head.uri.path()).map(|found| *found.value));

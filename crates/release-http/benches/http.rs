@@ -8,8 +8,8 @@ mod contenders;
 use contenders::{Contender, axum_router, delete, paths, service};
 use criterion::{Criterion, criterion_group, criterion_main};
 use release_core::Action;
-use release_http::Call;
-use release_http::testkit::block_on;
+use release_http::testkit::{block_on, route};
+use release_http::{Call, Operation};
 use std::hint::black_box;
 use tower::{Service, ServiceExt};
 
@@ -41,7 +41,13 @@ fn deletes(criterion: &mut Criterion) {
 fn routing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route");
     let (head, ()) = delete().map(|_| ()).into_parts();
-    group.bench_function("ours_with_parsed_ids", |bencher| {
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| {
+            let found = route(black_box(&head.method), black_box(head.uri.path()));
+            assert!(matches!(found, Some((Operation::Delete, [_, _, _]))));
+        });
+    });
+    group.bench_function("ours_with_parsed_ids_and_action", |bencher| {
         bencher.iter(|| assert!(matches!(Call::parse(black_box(&head), b""), Ok(Call::Delete(_, Action::End)))));
     });
     let matchit = paths();

@@ -17,7 +17,7 @@ pub enum Call {
     /// [`Operation::Update`].
     Update(ReleaseKey, ImageVersion),
     /// [`Operation::Create`].
-    Create(NewRelease),
+    Create(Box<NewRelease>),
     /// [`Operation::List`].
     List(MeshId),
     /// [`Operation::SetPolicy`].
@@ -135,7 +135,7 @@ fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8])
         Operation::Create => {
             let namespace = namespace()?;
             query::none(query)?;
-            Call::Create(read_new_release(body, mesh, namespace)?)
+            Call::Create(Box::new(read_new_release(body, mesh, namespace)?))
         }
     })
 }

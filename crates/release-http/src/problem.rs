@@ -1,7 +1,7 @@
 //! Everything that is not a success, and what it is on the wire: status, code and message.
 
-use crate::{Denied, Failure, Operation};
-use http::StatusCode;
+use crate::{Authenticate, Denied, Failure, Operation};
+use http::{HeaderValue, StatusCode};
 use release_core::{Error, ErrorKind, Note};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -13,6 +13,8 @@ use std::fmt::{self, Write as _};
 pub struct Problem {
     kind: ProblemKind,
     detail: Detail,
+    /// What a 401 offers; none stands for all that the API knows.
+    challenges: Vec<HeaderValue>,
 }
 
 /// The kinds of [`Problem`]: each has one status and one code.
@@ -102,12 +104,16 @@ impl Codes {
 impl Problem {
     /// A problem of that kind; `detail` is a sentence that says what was wrong and what to do.
     pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: Detail::Text(detail.into()) }
+        Self { kind, detail: Detail::Text(detail.into()), challenges: Vec::new() }
     }
 
     /// What kind of problem it is.
     pub fn kind(&self) -> ProblemKind {
         self.kind
+    }
+
+    pub(crate) fn challenges(&self) -> &[HeaderValue] {
+        &self.challenges
     }
 
     pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -156,14 +162,33 @@ impl Problem {
             ErrorKind::Conflict if operation == Operation::Create => ProblemKind::Exists,
             ErrorKind::Invalid | ErrorKind::Conflict => ProblemKind::Invalid,
         };
-        Self { kind, detail: Detail::Core { error, closed_at } }
+        Self { kind, detail: Detail::Core { error, closed_at }, challenges: Vec::new() }
     }
-}
 
-/// 401, but for a caller who is known and not allowed (403) and for credentials that could not be checked (500).
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        match denied {
+    /// Adds the sentence that says what was wrong. (To write to a string does not fail.)
+    pub(crate) fn write_to(&self, text: &mut String) {
+        let (error, closed_at) = match &self.detail {
+            Detail::Text(detail) => return text.push_str(detail),
+            Detail::Core { error, closed_at } => (error, closed_at),
+        };
+        let begin = text.len();
+        let _ = match error {
+            Error::Parse(error) => write!(text, "The parameter {error}."),
+            error => write!(text, "{error}."),
+        };
+        // The core's messages are no sentences.
+        if let Some(first) = text.get_mut(begin..=begin) {
+            first.make_ascii_uppercase();
+        }
+        if let Some(at) = closed_at {
+            let _ = write!(text, " It was closed at {at}.");
+        }
+    }
+
+    /// What it is to a caller that `by` does not let in: 401, but for one who is known and not allowed (403) and for
+    /// credentials that could not be checked (500).
+    pub fn of_denied(by: &impl Authenticate, denied: Denied) -> Self {
+        let problem = match denied {
             Denied::Missing(what) => {
                 Self::new(ProblemKind::Unauthenticated, format!("The request has no credentials: {what}."))
             }
@@ -172,41 +197,17 @@ impl From<Denied> for Problem {
             Denied::Unavailable => {
                 Self::new(ProblemKind::Internal, "The credentials could not be checked now: repeat the request later.")
             }
-        }
+        };
+        Self { challenges: by.challenges(), ..problem }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.detail {
-            Detail::Text(text) => f.write_str(text),
-            Detail::Core { error, closed_at } => {
-                match error {
-                    Error::Parse(error) => write!(f, "The parameter {error}.")?,
-                    error => write!(Capitalised { out: f, started: false }, "{error}.")?,
-                }
-                closed_at.iter().try_for_each(|at| write!(f, " It was closed at {at}."))
-            }
-        }
+        let mut text = String::new();
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
 }
 
 impl std::error::Error for Problem {}
-
-/// Writes the first letter as a capital: the core's messages are not sentences.
-struct Capitalised<'a, 'b> {
-    out: &'a mut fmt::Formatter<'b>,
-    started: bool,
-}
-
-impl fmt::Write for Capitalised<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text.chars();
-        if let (false, Some(first)) = (self.started, rest.next()) {
-            self.started = true;
-            fmt::Write::write_char(self.out, first.to_ascii_uppercase())?;
-            return self.out.write_str(rest.as_str());
-        }
-        self.out.write_str(text)
-    }
-}

@@ -1,5 +1,6 @@
 //! `X-Request-Id`: the caller's where it is well formed, else a new one.
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,9 +39,17 @@ impl RequestIds {
     /// The id for the answer: the caller's if there is exactly one and it has 1 to 64 ASCII letters, digits, `-`, `_` or
     /// `.`; else a new one.
     pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
-        let mut given = headers.get_all(X_REQUEST_ID).iter();
-        match (given.next(), given.next()) {
-            (Some(id), None) if is_well_formed(id.as_bytes()) => id.clone(),
+        let given = headers.get_all(X_REQUEST_ID);
+        match given.iter().next() {
+            Some(id) if is_usable(given.iter()) => id.clone(),
+            _ => self.next(),
+        }
+    }
+
+    /// The same, and takes the caller's out of the headers: a clone may allocate.
+    pub(crate) fn take(&self, headers: &mut HeaderMap) -> HeaderValue {
+        match headers.entry(X_REQUEST_ID) {
+            Entry::Occupied(mut given) if is_usable(given.iter()) => given.insert(HeaderValue::from_static("")),
             _ => self.next(),
         }
     }
@@ -55,6 +64,11 @@ impl Default for RequestIds {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether it is one, and well formed.
+fn is_usable<'a>(mut given: impl Iterator<Item = &'a HeaderValue>) -> bool {
+    given.next().is_some_and(|id| is_well_formed(id.as_bytes())) && given.next().is_none()
 }
 
 fn is_well_formed(id: &[u8]) -> bool {
@@ -75,6 +89,18 @@ mod tests {
         let ids = RequestIds::new();
         for id in ["a", "3f2a-Ab_c.9", &"x".repeat(64)] {
             assert_eq!(ids.of(&headers(&[id])), id);
+        }
+    }
+
+    #[test]
+    fn it_is_taken_out_of_the_headers() {
+        let ids = RequestIds::new();
+        for given in [&["3f2a"][..], &["a b"], &["a", "b"], &[]] {
+            let mut headers = headers(given);
+            let taken = ids.take(&mut headers);
+            assert_eq!(taken == "3f2a", given == ["3f2a"]);
+            let left = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+            assert_eq!(left == given.first().copied(), taken != "3f2a");
         }
     }
 

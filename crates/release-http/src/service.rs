@@ -6,7 +6,7 @@ use crate::respond::{Answer, Body};
 use crate::{Api, Call, Codes, Problem, ProblemKind, parse};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::convert::Infallible;
 use std::error::Error;
@@ -71,32 +71,40 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
     }
 
     /// Answers a request. Every answer is one that the OpenAPI document lists.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body>> + Send
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (head, body) = request.into_parts();
-        self.respond(&head, body).await
+        // Before the future, which would else hold the request once more.
+        let (mut head, body) = request.into_parts();
+        async move { self.respond(&mut head, body).await }
     }
 
-    async fn respond<B>(&self, head: &Parts, body: B) -> Response<Body>
+    async fn respond<B>(&self, head: &mut Parts, body: B) -> Response<Body>
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let mut response = match self.outcome(head, body).await {
-            Ok(answer) => answer.into_response(self.codes),
-            Err(problem) => problem.into_response(self.codes),
-        };
-        response.headers_mut().insert(X_REQUEST_ID, self.shared.request_ids.of(&head.headers));
-        response
+        match self.outcome(head, body).await {
+            Ok(response) => response,
+            Err(problem) => problem.written(self.codes, self.headers(head)),
+        }
+    }
+
+    /// The first headers of the answer, in the table that held the request's: so it takes no memory of its own.
+    fn headers(&self, head: &mut Parts) -> HeaderMap {
+        let mut headers = std::mem::take(&mut head.headers);
+        let id = self.shared.request_ids.take(&mut headers);
+        headers.clear();
+        headers.insert(X_REQUEST_ID, id);
+        headers
     }
 
     /// The order of the checks, which the crate's documentation promises.
-    async fn outcome<B>(&self, head: &Parts, body: B) -> Result<Answer, Problem>
+    async fn outcome<B>(&self, head: &mut Parts, body: B) -> Result<Response<Body>, Problem>
     where
         B: http_body::Body + Send,
         B::Data: Send,
@@ -104,7 +112,8 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
     {
         let route = parse::route(&head.method, head.uri.path())?;
         let body = collect(body, self.body_limit).await?;
-        let caller = self.shared.authenticate.authenticate(head, &body).await?;
+        let caller = self.shared.authenticate.authenticate(head, &body).await;
+        let caller = caller.map_err(|denied| Problem::of_denied(&self.shared.authenticate, denied))?;
         let mesh = parse::mesh(&route)?;
         if !caller.may_touch(&mesh) {
             let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
@@ -117,13 +126,18 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
             Call::Delete(key, action) => api.delete(key, action).await.map(|()| Answer::Done),
             Call::Get(key) => api.get(key).await.map(Answer::Release),
             Call::Update(key, image) => api.update(key, image).await.map(Answer::Release),
-            Call::Create(release) => api.create(release).await.map(Answer::Created),
+            // Rare and large: in every other request's future there would be room for it.
+            Call::Create(release) => Box::pin(api.create(*release)).await.map(Answer::Created),
             Call::List(mesh) => api.list(mesh).await.map(Answer::List),
             Call::SetPolicy(key, routing) => api.set_policy(key, routing).await.map(Answer::Release),
             Call::Reopen(key) => api.reopen(key).await.map(Answer::Release),
             Call::Preview(key, action) => api.preview(key, action).await.map(Answer::Plan),
         };
-        outcome.map_err(|failure| Problem::of_failure(route.operation, failure))
+        // Written here, because an answer is large to hand on.
+        match outcome {
+            Ok(answer) => Ok(answer.written(self.codes, self.headers(head))),
+            Err(failure) => Err(Problem::of_failure(route.operation, failure)),
+        }
     }
 }
 
@@ -184,8 +198,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         // Before the future, which would else hold the request once more.
-        let (head, body) = request.into_parts();
-        Box::pin(async move { Ok(service.respond(&head, body).await) })
+        let (mut head, body) = request.into_parts();
+        Box::pin(async move { Ok(service.respond(&mut head, body).await) })
     }
 }
 

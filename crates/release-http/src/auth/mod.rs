@@ -8,6 +8,7 @@ mod token;
 pub use aksk::AkSk;
 pub use token::Tokens;
 
+use http::HeaderValue;
 use http::request::Parts;
 use release_core::MeshId;
 use std::borrow::Cow;
@@ -23,7 +24,17 @@ pub trait Authenticate: Send + Sync {
     ///
     /// `body` is the whole body, already under the limit: a signature covers it.
     fn authenticate(&self, head: &Parts, body: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send;
+
+    /// What a 401 offers in `WWW-Authenticate`: one challenge for each kind of credentials, such as `Basic realm="mesh"`.
+    /// None stands for both that the API knows: a token and a signature.
+    fn challenges(&self) -> Vec<HeaderValue> {
+        Vec::new()
+    }
 }
+
+/// That a token goes into `X-Auth-Token` has no registered name.
+pub(crate) const TOKEN_CHALLENGE: HeaderValue = HeaderValue::from_static("X-Auth-Token");
+pub(crate) const SIGNATURE_CHALLENGE: HeaderValue = HeaderValue::from_static("SDK-HMAC-SHA256");
 
 /// A caller whose credentials are right, and the meshes it may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +98,10 @@ impl<T: Authenticate> Authenticate for Arc<T> {
     fn authenticate(&self, head: &Parts, body: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send {
         T::authenticate(self, head, body)
     }
+
+    fn challenges(&self) -> Vec<HeaderValue> {
+        T::challenges(self)
+    }
 }
 
 /// Either kind of credentials. The second is asked only when there are none of the first kind: wrong ones are wrong.
@@ -99,5 +114,9 @@ impl<A: Authenticate, B: Authenticate> Authenticate for (A, B) {
             },
             other => other,
         }
+    }
+
+    fn challenges(&self) -> Vec<HeaderValue> {
+        [self.0.challenges(), self.1.challenges()].concat()
     }
 }

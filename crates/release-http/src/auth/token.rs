@@ -1,6 +1,7 @@
 //! Authentication with a token in `X-Auth-Token`.
 
-use super::{Authenticate, Caller, Denied};
+use super::{Authenticate, Caller, Denied, TOKEN_CHALLENGE};
+use http::HeaderValue;
 use http::request::Parts;
 use std::fmt;
 use std::future::{Future, ready};
@@ -55,6 +56,10 @@ impl Tokens {
 impl Authenticate for Tokens {
     fn authenticate(&self, head: &Parts, _: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send {
         ready(self.check(head))
+    }
+
+    fn challenges(&self) -> Vec<HeaderValue> {
+        vec![TOKEN_CHALLENGE]
     }
 }
 

@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use release_core::{Action, Error, ErrorKind, Note, ParseError, Phase, ReleaseId, ReleaseKey, Stage, Version};
 use release_http::testkit::{Memory, block_on};
 use release_http::{
-    Answer, Api, Authenticate, Call, Caller, Codes, Denied, Failure, Operation, Problem, ReleaseService, Tokens,
+    AkSk, Answer, Api, Authenticate, Call, Caller, Codes, Denied, Failure, Operation, Problem, ReleaseService, Tokens,
     Unauthenticated, properties,
 };
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 fn key() -> ReleaseKey {
     ReleaseKey::parse("mesh-1", "shop", "r1").unwrap()
@@ -93,7 +94,7 @@ fn every_refusal_of_the_adapter_in_both_generations() {
             let response = ask(&service, asked.clone());
             writeln!(shown, "{codes:?} {}", response.status().as_u16()).unwrap();
             for name in ["allow", "www-authenticate"] {
-                if let Some(value) = response.headers().get(name) {
+                for value in response.headers().get_all(name) {
                     writeln!(shown, "  {name}: {}", value.to_str().unwrap()).unwrap();
                 }
             }
@@ -180,6 +181,25 @@ fn a_caller_is_denied_with_the_status_that_says_why() {
     }
 }
 
+#[test]
+fn a_401_offers_what_the_service_takes() {
+    fn offered(authenticate: impl Authenticate) -> Vec<String> {
+        let service = ReleaseService::new(Memory::default(), authenticate);
+        let response = ask(&service, request("GET", &format!("{RELEASES}/r1"), ""));
+        assert_eq!(response.status(), 401);
+        response.headers().get_all("www-authenticate").iter().map(|value| value.to_str().unwrap().into()).collect()
+    }
+    let tokens = || Tokens::new([("wide", Caller::of_every_mesh())]);
+    let aksk = || AkSk::new(|| 0).key("access", "secret", Caller::of_every_mesh());
+    let (token, signature) = ("X-Auth-Token", "SDK-HMAC-SHA256");
+    assert_eq!(offered(tokens()), [token]);
+    assert_eq!(offered(Arc::new(aksk())), [signature]);
+    assert_eq!(offered((tokens(), aksk())), [token, signature]);
+    // Who does not say offers what the API knows.
+    assert_eq!(offered(Denies(Denied::Wrong("No.".into()))), [token, signature]);
+    assert_eq!(offered((tokens(), Denies(Denied::Missing("set it".into())))), [token]);
+}
+
 /// Whoever calls the halves of the adapter can write every answer that the service gives.
 #[test]
 fn the_halves_write_the_same_answers_as_the_service() {
@@ -193,7 +213,7 @@ fn the_halves_write_the_same_answers_as_the_service() {
     else {
         panic!("it is no create")
     };
-    let release = block_on(memory.create(new)).unwrap();
+    let release = block_on(memory.create(*new)).unwrap();
     assert_eq!(by_hand(Answer::Created(release.clone()).into_response(Codes::Newer)), by_hand(created));
     let got = ask(&service, request("GET", &format!("{RELEASES}/r1"), ""));
     assert_eq!(by_hand(Answer::Release(release).into_response(Codes::Newer)), by_hand(got));

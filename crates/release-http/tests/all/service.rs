@@ -17,6 +17,20 @@ fn it_is_a_tower_service_that_shares_its_state_with_its_clones() {
 }
 
 #[test]
+fn no_header_of_the_request_gets_into_the_answer() {
+    for target in ["/v2/meshes/mesh-1/releases", "/v2/meshes/mesh-1", "/v2/meshes/mesh-1/releases?token=t"] {
+        let mut asked = request("GET", target, "");
+        for name in ["x-auth-token", "authorization", "accept"] {
+            asked.headers_mut().append(name, "secret".parse().unwrap());
+            asked.headers_mut().append(name, "another".parse().unwrap());
+        }
+        let answer = block_on(service().answer(asked));
+        let names: Vec<&str> = answer.headers().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["x-request-id", "cache-control", "content-type"], "{target}");
+    }
+}
+
+#[test]
 fn it_mounts_in_axum_next_to_other_routes() {
     let app = Router::new().route("/healthz", get(async || "ok")).fallback_service(service());
     let status = |request: Request<String>| block_on(app.clone().oneshot(request)).unwrap().status().as_u16();

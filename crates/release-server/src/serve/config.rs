@@ -1,5 +1,6 @@
 //! What a server is made of, once everything about it has been checked.
 
+use http::HeaderValue;
 use http::request::Parts;
 use release_core::Mode;
 use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Tokens, Unauthenticated};
@@ -133,6 +134,15 @@ impl Authenticate for Authentication {
             Self::Tokens(tokens) => tokens.authenticate(head, body).await,
             Self::AkSk(aksk) => aksk.authenticate(head, body).await,
             Self::Either(both) => both.authenticate(head, body).await,
+        }
+    }
+
+    fn challenges(&self) -> Vec<HeaderValue> {
+        match self {
+            Self::Off => Unauthenticated.challenges(),
+            Self::Tokens(tokens) => tokens.challenges(),
+            Self::AkSk(aksk) => aksk.challenges(),
+            Self::Either(both) => both.challenges(),
         }
     }
 }

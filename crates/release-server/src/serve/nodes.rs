@@ -3,7 +3,7 @@
 //!
 //! The credentials must be for every mesh, because an Envoy may be of any: else 403.
 
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -26,7 +26,10 @@ pub(super) async fn answer<U: Authenticate>(
     request: &Request<Incoming>,
 ) -> Response<Body> {
     match outcome(envoys, authenticate, request).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
         Err(problem) => problem.into_response(codes),
     }
 }
@@ -63,7 +66,8 @@ async fn admit<U: Authenticate>(authenticate: &U, request: &Request<Incoming>) -
         head.headers_mut().clone_from(request.headers());
         head.into_parts()
     };
-    let caller = authenticate.authenticate(&head, &[]).await?;
+    let caller = authenticate.authenticate(&head, &[]).await;
+    let caller = caller.map_err(|denied| Problem::of_denied(authenticate, denied))?;
     if caller == Caller::of_every_mesh() {
         return Ok(());
     }

@@ -67,13 +67,16 @@ async fn node(xds: SocketAddr, id: &str) -> SimulatedNode {
 }
 
 async fn nodes(client: &Client) -> Vec<Value> {
-    let list = client.get("/nodes").await.ok().json();
+    let answer = client.get("/nodes").await.ok();
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let list = answer.json();
     assert_eq!(list["kind"], "NodeList");
     list["items"].as_array().unwrap().clone()
 }
 
 async fn forget(client: &Client, node: &str) -> (u16, Value) {
     let answer = client.send(client.request(Method::DELETE, &format!("/nodes/{node}"), "")).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
     (answer.status, serde_json::from_str::<Value>(&answer.text).unwrap_or_default()["errorMsg"].take())
 }
 
@@ -151,7 +154,8 @@ async fn only_operators_see_nodes() {
     assert_eq!(nodes(&operator).await, Vec::<Value>::new());
     let nobody = process.client.clone();
     let pipeline = nobody.clone().with("x-auth-token", PIPELINE);
-    assert_eq!(nobody.get("/nodes").await.status, 401);
+    let unknown = nobody.get("/nodes").await;
+    assert_eq!((unknown.status, unknown.headers["www-authenticate"].to_str().unwrap()), (401, "X-Auth-Token"));
     assert_eq!(pipeline.get("/nodes").await.status, 403);
     assert_eq!(forget(&nobody, "envoy-1").await.0, 401);
     assert_eq!(forget(&pipeline, "envoy-1").await.0, 403);

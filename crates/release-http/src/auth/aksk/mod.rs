@@ -4,10 +4,10 @@ mod authorization;
 mod canonical;
 mod replay;
 
-use super::{Authenticate, Caller, Denied};
+use super::{Authenticate, Caller, Denied, SIGNATURE_CHALLENGE};
 use authorization::Authorization;
-use http::Method;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 use replay::Seen;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -120,6 +120,10 @@ impl AkSk {
 impl Authenticate for AkSk {
     fn authenticate(&self, head: &Parts, body: &[u8]) -> impl Future<Output = Result<Caller, Denied>> + Send {
         ready(self.check(head, body))
+    }
+
+    fn challenges(&self) -> Vec<HeaderValue> {
+        vec![SIGNATURE_CHALLENGE]
     }
 }
 
