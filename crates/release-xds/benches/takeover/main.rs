@@ -9,7 +9,10 @@
 //! to it, and that all nodes have confirmed is on record before anybody is told. So the bench does the same **by hand** as well:
 //! a program that knows nothing but what comes next writes to the same disk, asks the survivor, writes, pushes, and writes. What
 //! a takeover takes on top of that is the control plane's and the engine's own: it must stay within `MOST`, and the ratio to a
-//! bare push is printed beside it.
+//! bare push is printed beside it. On a RAM disk (`TMPDIR=/dev/shm`) the writes are free.
+//!
+//! Simulated nodes are in this process, and share the threads of the control plane, while the bare one has a thread of its own:
+//! they show that the work for each node stays the same however many there are, within `MOST_SIMULATED`.
 //!
 //! It fails if a takeover takes much longer than by hand, or if a request failed or was misrouted.
 
@@ -61,6 +64,9 @@ const BY_HAND: usize = 50;
 
 /// The most that a takeover may need from its DELETE to the last confirmation, in takeovers by hand of the same run.
 const MOST: f64 = 1.2;
+
+/// The same for simulated nodes.
+const MOST_SIMULATED: f64 = 3.0;
 
 /// What was not reached, a line each.
 type Misses = Vec<String>;
@@ -151,7 +157,7 @@ async fn real(nodes: usize, times: usize) -> Misses {
         misrouted.len().to_string(),
     ];
     let name = format!("{nodes} Envoys");
-    let missed = report(&name, bare_times, &times_of(&over, &moments.lock().unwrap()), &requests);
+    let missed = report(&name, MOST, bare_times, &times_of(&over, &moments.lock().unwrap()), &requests);
     missed.into_iter().chain([failed, misrouted].concat()).map(|miss| format!("{name}: {miss}")).collect()
 }
 
@@ -191,7 +197,7 @@ async fn simulated(nodes: usize, times: usize) -> Misses {
     }
     let over = release_over_and_over(&plane.engine, &site, times).await;
     let (name, times) = (format!("{nodes} simulated"), times_of(&over, &moments.lock().unwrap()));
-    let missed = report(&name, bare_times, &times, &["-"; 6].map(str::to_owned));
+    let missed = report(&name, MOST_SIMULATED, bare_times, &times, &["-"; 6].map(str::to_owned));
     missed.into_iter().map(|miss| format!("{name}: {miss}")).collect()
 }
 
@@ -263,6 +269,7 @@ fn times_of(over: &[Over], moments: &BTreeMap<String, BTreeMap<String, Instant>>
 /// Prints a line, and says if the ratio is too large.
 fn report(
     name: &str,
+    most: f64,
     [mut pushes, mut by_hand]: [Vec<Duration>; 2],
     [ready, confirmed, drained, closed]: &[Vec<Duration>; 4],
     requests: &[String; 6],
@@ -289,8 +296,8 @@ fn report(
         both(closed.clone()),
     ];
     println!("{}", columns.into_iter().chain(requests.iter().cloned()).collect::<Vec<_>>().join(" | "));
-    (ratio > MOST)
-        .then(|| format!("a takeover takes {ratio:.2} times as long as by hand until it is confirmed, not {MOST}"))
+    (ratio > most)
+        .then(|| format!("a takeover takes {ratio:.2} times as long as by hand until it is confirmed, not {most}"))
 }
 
 /// Fewer samples have no 99th percentile.
