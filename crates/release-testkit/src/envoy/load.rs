@@ -89,6 +89,13 @@ impl Load {
                 Some(outcome) = requests.join_next() => outcomes.extend(or_panic(outcome)),
             }
         }
+        // What was due is sent, also by a client that was not scheduled for a while.
+        let end = tokio::time::Instant::now();
+        while let Ok(due) = timeout(Duration::ZERO, ticks.tick()).await
+            && due <= end
+        {
+            requests.spawn(one(load.clone(), pool.clone(), due.into_std()));
+        }
         while let Some(outcome) = requests.join_next().await {
             outcomes.extend(or_panic(outcome));
         }

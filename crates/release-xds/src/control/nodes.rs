@@ -210,8 +210,9 @@ impl Control {
         let clusters: Vec<_> = requests.keys().cloned().collect();
         self.loads.insert(source, requests);
         for cluster in clusters {
-            // What is in progress when the limit is over is what it ends: a later report can't say that any more.
-            if self.free.get(&cluster).is_none_or(|free| now < *free) {
+            // What is in progress when the limit is over is what it ends: a later report can't say that any more, not within the
+            // grace either, which only workers that were late still need.
+            if self.free.get(&cluster).is_none_or(|free| now + self.settings.grace < *free) {
                 let count = self.in_progress(&cluster);
                 self.last_load.insert(cluster, (count, now));
             }

@@ -3,7 +3,7 @@
 //!
 //! Tried on Envoy 1.40; `tests/` asks a real one for thousands of requests and policies. Of those of a request's headers that
 //! must not be repeated (`user-agent`, `authorization`, `content-type` and the like), Envoy sees several as one, with a comma
-//! between the values.
+//! between the values. Over HTTP/2, several cookie headers are one, with `; ` between them, also for a rule about the header.
 
 mod cluster;
 mod condition;

@@ -1,6 +1,6 @@
 //! The core says who owns a request, and a real Envoy routes it: thousands of times.
 
-use crate::static_envoy::{StaticEnvoy, answered, connect, domain, http1};
+use crate::static_envoy::{Http2Client, StaticEnvoy, answered, connect, domain, http1, http2};
 use arbitrary::Unstructured;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -27,15 +27,33 @@ async fn an_envoy_gives_each_request_to_its_owner() {
         .collect();
     assert!(drawn < ROUTINGS * 2, "of {drawn} policies, Envoy could be given {ROUTINGS}");
     let envoy = StaticEnvoy::start(&routings).await;
-    let mut client = connect(&envoy).await;
+    let (mut client, mut other_client) = (connect(&envoy).await, Http2Client::connect(&envoy).await);
     let mut counts = BTreeMap::from_iter(KINDS.map(|kind| (kind, [0; 2])));
+    let (mut by_http2, mut crumbs) = ([0; 2], 0);
     for (at, routing) in routings.iter().enumerate() {
-        for _ in 0..REQUESTS {
+        for number in 0..REQUESTS {
             let request = carried(random.request(routing), at);
-            let bytes = http1(&request);
-            let response = client.send(&bytes).await.unwrap_or_else(|error| panic!("{error}: {request:?}"));
-            let owner = answered(&response).unwrap_or_else(|answer| panic!("{answer}: {request:?}"));
-            assert_eq!(owner, routing.owner(&request), "{}\n{routing:?}", String::from_utf8_lossy(&bytes));
+            let splits = || {
+                let splits = random.value(&any::<bool>());
+                crumbs += usize::from(splits);
+                splits
+            };
+            // Each fourth, if it can be.
+            let as_one = with_one_cookie_header(request.clone());
+            let by_two = if number % 4 == 0 { http2(&as_one, splits) } else { None };
+            let is_by_two = by_two.is_some();
+            let (request, response, sent) = if let Some(by_two) = by_two {
+                let sent = format!("{by_two:?}");
+                (as_one, other_client.send(by_two).await.map_err(|error| error.to_string()), sent)
+            } else {
+                let bytes = http1(&request);
+                let sent = String::from_utf8_lossy(&bytes).into_owned();
+                (request, client.send(&bytes).await.map_err(|error| error.to_string()), sent)
+            };
+            let response = response.unwrap_or_else(|error| panic!("{error}: {sent}"));
+            let owner = answered(&response).unwrap_or_else(|answer| panic!("{answer}: {sent}"));
+            assert_eq!(owner, routing.owner(&request), "{sent}\n{routing:?}");
+            by_http2[usize::from(owner == Version::Grayscale)] += usize::from(is_by_two);
             let RoutingKind::Content(rules) = routing.kind() else { continue };
             for kind in rules.iter().flat_map(Rule::conditions).map(kind) {
                 counts.get_mut(kind).unwrap()[usize::from(owner == Version::Grayscale)] += 1;
@@ -44,6 +62,8 @@ async fn an_envoy_gives_each_request_to_its_owner() {
     }
     // Both happen often with each kind of condition, or the test says little.
     assert!(counts.values().flatten().all(|count| *count >= REQUESTS), "{counts:?}");
+    assert!(by_http2.iter().all(|count| *count >= ROUTINGS), "{by_http2:?} by HTTP/2");
+    assert!(crumbs >= REQUESTS, "{crumbs} cookies were split");
 }
 
 const KINDS: [&str; 8] = [
@@ -139,6 +159,17 @@ fn carried(request: Request, at: usize) -> Request {
     }
     let in_target = |char: &char| char.is_ascii_graphic() && *char != '#';
     Request { headers, query: request.query.chars().filter(in_target).collect(), draw: 0 }
+}
+
+/// What HTTP/2 carries: cookie headers are one, in however many fields it comes.
+fn with_one_cookie_header(request: Request) -> Request {
+    let is_cookie = |(name, _): &(String, String)| name.eq_ignore_ascii_case("cookie");
+    let (cookies, mut headers): (Vec<_>, Vec<_>) = request.headers.into_iter().partition(is_cookie);
+    if let Some((name, _)) = cookies.first() {
+        let values: Vec<_> = cookies.iter().map(|(_, value)| value.as_str()).collect();
+        headers.push((name.clone(), values.join("; ")));
+    }
+    Request { headers, ..request }
 }
 
 /// Draws the same values each time; another seed gives others.

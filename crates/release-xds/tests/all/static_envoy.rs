@@ -1,6 +1,11 @@
 //! An Envoy that has its routes and clusters from files: the translation alone, without a control plane.
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::service::discovery::v3::DiscoveryResponse;
+use http::{HeaderName, HeaderValue, Uri};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 use release_core::{Request, Routing, Version, VersionLabel};
 use release_testkit::envoy::{Bootstrap, EnvoyProcess, RawClient, RawResponse, Source, Upstream, VERSION_HEADER};
@@ -9,6 +14,7 @@ use release_xds::service::{Endpoint, Kind, Resource, Serves, ServiceConfig, Serv
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 /// An Envoy with a service for each of some routings.
 pub(crate) struct StaticEnvoy {
@@ -66,6 +72,59 @@ pub(crate) fn http1(request: &Request) -> Vec<u8> {
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
     let lines = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
     format!("GET /{query} HTTP/1.1\r\n{}\r\n", lines.collect::<String>()).into_bytes()
+}
+
+/// The same as HTTP/2 carries it, where the host is no header and a cookie header may be several; `None` if the client can't
+/// send it. `splits`: whether a cookie header is split at its next semicolon.
+pub(crate) fn http2(request: &Request, mut splits: impl FnMut() -> bool) -> Option<http::Request<Empty<Bytes>>> {
+    let host = request.headers.iter().find(|(name, _)| name == "host")?;
+    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+    let uri: Uri = format!("http://{}/{query}", host.1).parse().ok()?;
+    // What is printed otherwise would be another request.
+    let mut sent = (uri.path_and_query()?.as_str() == format!("/{query}")).then(|| http::Request::new(Empty::new()))?;
+    *sent.uri_mut() = uri;
+    for (name, value) in request.headers.iter().filter(|(name, _)| name != "host") {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let mut crumbs = vec![String::new()];
+        for part in value.split_inclusive("; ") {
+            crumbs.last_mut()?.push_str(part);
+            if name == http::header::COOKIE && part.ends_with("; ") && splits() {
+                let whole = crumbs.last_mut()?;
+                whole.truncate(whole.len() - "; ".len());
+                crumbs.push(String::new());
+            }
+        }
+        for crumb in crumbs {
+            // HTTP/1.1 does not count blanks around a value, HTTP/2 has none.
+            let value = HeaderValue::from_bytes(crumb.trim_matches([' ', '\t']).as_bytes()).ok()?;
+            sent.headers_mut().append(&name, value);
+        }
+    }
+    Some(sent)
+}
+
+/// A connection that speaks HTTP/2.
+pub(crate) struct Http2Client(http2::SendRequest<Empty<Bytes>>);
+
+impl Http2Client {
+    pub(crate) async fn connect(envoy: &StaticEnvoy) -> Self {
+        let stream = TcpStream::connect(envoy.envoy.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (client, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        // Ends when the client does.
+        tokio::spawn(connection);
+        Self(client)
+    }
+
+    pub(crate) async fn send(&mut self, request: http::Request<Empty<Bytes>>) -> Result<RawResponse, hyper::Error> {
+        let (head, body) = self.0.send_request(request).await?.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let (status, headers) = (head.status.as_u16(), headers.collect());
+        Ok(RawResponse { status, headers, body: body.collect().await?.to_bytes().to_vec() })
+    }
 }
 
 /// Which version answered.

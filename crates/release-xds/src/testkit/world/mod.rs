@@ -35,7 +35,7 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// are the least that may confirm (4). Each two bytes after it are one [`Motion`].
 ///
 /// - A routing is confirmed only if every process that routes does so by it, or has lost the version that lost to its fence;
-///   and never while two processes are known to have one name.
+///   never while two processes are known to have one name, and not before a crash would leave that it was applied.
 /// - A version counts as drained, and is retired, only if no process can give it a request, and none that was given to it can
 ///   still be under way. Once it is retired that stays so, and nobody is sent anything that names it.
 /// - No process is sent routes before their clusters, and none loses a cluster that it routes to: but what the file no longer

@@ -18,22 +18,23 @@ impl World {
     }
 
     pub(super) fn restarts(&mut self, saving: Saving) -> Result<(), String> {
-        self.notices();
-        for who in 0..self.processes.len() {
-            self.breaks(who, Noticed::ByControl);
-        }
         if let Some((_, memory)) = self.saving.take().filter(|_| saving == Saving::Done) {
             self.saved = memory;
         }
         if self.saved != *self.control.memory() {
             self.sees(Situation::Lost);
         }
+        self.notices();
+        for who in 0..self.processes.len() {
+            self.breaks(who, Noticed::ByControl);
+        }
         self.unknown = self.services.iter().flat_map(Service::undescribed).collect();
         let files = self.files();
         self.control = Control::new(self.settings, self.saved.clone(), self.now);
         self.control.declare(described(&self.services, &files)).map_err(|error| format!("after a restart: {error}"))?;
         self.take_in(files);
-        for release in self.services.iter().filter_map(|service| service.release.as_ref()) {
+        for release in self.services.iter_mut().filter_map(|service| service.release.as_mut()) {
+            release.cleared = self.control.is_cleared(&release.spec);
             let applied = self.control.apply(&release.spec, release.generation, &release.routing);
             applied.map_err(|error| format!("after a restart: {error}"))?;
         }
@@ -119,7 +120,10 @@ impl World {
             self.sees(Situation::Kept);
             return Ok(());
         }
-        self.check_unused(&cluster, "is retired")?;
+        // Once the workloads are gone, the operator may have it serve anew.
+        if !self.control.is_cleared(&spec) {
+            self.check_unused(&cluster, "is retired")?;
+        }
         // Nothing that follows from it is done before it is saved.
         if self.control.unsaved().is_some() {
             return Ok(());
@@ -135,18 +139,13 @@ impl World {
             }
             self.check_withdrawn(&cluster)?;
             self.control.cleared(&spec);
-        }
-        let service = &mut self.services[which];
-        if let Some(release) = &mut service.release {
-            release.cleared = true;
+            self.services[which].is_cleared(spec.label(loser.other()));
         }
         if self.control.unsaved().is_some() {
             return Ok(());
         }
         self.sees(Situation::Over);
-        let service = &mut self.services[which];
-        service.serving = spec.label(loser.other()).clone();
-        service.release = None;
+        self.services[which].release = None;
         Ok(())
     }
 

@@ -180,17 +180,16 @@ impl Process {
         }
     }
 
-    /// Time has passed. Returns whether a cluster that its routes use has ended.
+    /// Time has passed. Returns whether a cluster has ended.
     pub(super) fn passes(&mut self, now: Moment) -> bool {
-        let over: Vec<_> = self.clusters.iter().filter_map(|(name, end)| Some((name.clone(), (*end)?))).collect();
-        let mut used = false;
-        for (cluster, end) in over.into_iter().filter(|(_, end)| *end <= now) {
-            used |= self.is_routed(&cluster);
-            self.uses_one(&cluster, end);
-            self.clusters.remove(&cluster);
+        let ends = self.clusters.iter().filter_map(|(name, end)| Some((name.clone(), (*end)?)));
+        let over: Vec<_> = ends.filter(|(_, end)| *end <= now).collect();
+        for (cluster, end) in &over {
+            self.uses_one(cluster, *end);
+            self.clusters.remove(cluster);
         }
         self.uses(now);
-        used
+        !over.is_empty()
     }
 
     /// The clusters that a request can be given to, and how long it can take.
@@ -203,12 +202,7 @@ impl Process {
         self.reaches().any(|(reached, _)| reached == cluster)
     }
 
-    /// Whether its routes use the cluster, which it may have lost.
-    pub(super) fn is_routed(&self, cluster: &str) -> bool {
-        self.routes.as_ref().is_some_and(|routes| routes.uses.contains_key(cluster))
-    }
-
-    /// Until when a request to the cluster can be under way.
+    /// Whether a request to the cluster can be under way.
     pub(super) fn is_busy(&self, cluster: &str, now: Moment) -> bool {
         self.busy.get(cluster).is_some_and(|end| *end > now)
     }

@@ -130,7 +130,7 @@ impl World {
         Err(format!("{} and the control plane do not come to an end", self.processes[who].name))
     }
 
-    /// Returns whether a process that is connected has lost a cluster that its routes use.
+    /// Returns whether a process that is connected has lost a cluster to its fence.
     pub(super) fn passes(&mut self, time: Duration) -> Result<bool, String> {
         let end = self.now + time;
         let mut lost = false;

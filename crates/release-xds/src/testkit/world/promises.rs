@@ -16,7 +16,10 @@ impl World {
             for cluster in self.services[which].gone().collect::<Vec<_>>() {
                 self.check_unreachable(&cluster, "was retired")?;
             }
-            let Some(release) = &self.services[which].release else { continue };
+            // Once the workloads are gone, the operator may want something else.
+            let Some(release) = self.services[which].release.as_ref().filter(|release| !release.cleared) else {
+                continue;
+            };
             let spec = release.spec.clone();
             self.check_confirmed(which, &spec)?;
             self.check_drained(which, &spec)?;
@@ -43,6 +46,11 @@ impl World {
         let lost = release.loser().map(|loser| service.cluster(spec.label(loser)));
         let (name, generation) = (service.name.to_string(), release.generation);
         service.release = Some(release);
+        let remembered = self.saved.services.iter().find(|known| known.name.to_string() == name);
+        let saved = remembered.and_then(|known| known.release.as_ref());
+        if saved.is_none_or(|fence| fence.key != spec.key || fence.generation != generation) {
+            return Err(format!("generation {generation} of {name} is confirmed, and a crash would lose it"));
+        }
         if witnesses.is_empty() {
             return Err(format!("nobody has confirmed generation {generation} of {name}"));
         }
@@ -132,7 +140,7 @@ impl World {
             let Some(release) = &self.services[which].release else { continue };
             let spec = release.spec.clone();
             let confirmed = self.control.confirmed(&spec, self.now);
-            if !matches!(confirmed, Progress::Done(_)) {
+            if !release.cleared && !matches!(confirmed, Progress::Done(_)) {
                 return Err(format!("{} is not confirmed: {confirmed:?}", spec.key.id));
             }
             // It is saved what is done, before the next is.

@@ -129,6 +129,19 @@ fn cuts() -> Vec<Script> {
             &[Back, Drained, Retired, Over],
         ),
         script(
+            "restart_before_a_node_is_saved",
+            0,
+            &[
+                &[Motion::Connects(0), Motion::Settles(0), Motion::Applies(0, Wanted::Half), Motion::Settles(0)],
+                &[Motion::Connects(1), Motion::Talks(1), Motion::Restarts(Saving::Lost)],
+                &[Motion::Connects(0), Motion::Settles(0), END, Motion::Settles(0), LATER, RETIRE],
+                &[Motion::Settles(0), RETIRE, Motion::Connects(1)],
+                &GO_ON,
+                &OVER,
+            ],
+            &[Lost, Restarted, Confirmed, Retired, Over],
+        ),
+        script(
             "restart_before_it_is_saved",
             0,
             &[
@@ -224,6 +237,34 @@ fn answers() -> Vec<Script> {
             // What it asks for on its own is on its way when the next response is sent.
             &[&BEGIN, &[Motion::Asks(1), END, Motion::Says(1), Motion::Says(1)], &GO_ON, &OVER],
             &[Stale, Confirmed, Retired, Over],
+        ),
+        script(
+            "stale_after_a_refusal",
+            0,
+            &[
+                &BEGIN,
+                // It has applied what it refused, and asks on its own by the version before that, which is then wanted again.
+                &[END, Motion::Settles(0), Motion::Hears(1, Answer::RefusesInVain), Motion::Says(1), Motion::Asks(1)],
+                &[Motion::Applies(0, Wanted::Half), Motion::Saves, Motion::Saves, Motion::Settles(0)],
+                &[Motion::Says(1), Motion::Says(1), END],
+                &GO_ON,
+                &OVER,
+            ],
+            &[Refused, Stale, Confirmed, Retired, Over],
+        ),
+        script(
+            "stale_before_a_fence",
+            FENCE,
+            &[
+                &BEGIN,
+                // Its clusters have the same version with a fence and without.
+                &[Motion::Asks(1), END, Motion::Says(1), Motion::Says(1), Motion::Breaks(1, Noticed::ByBoth)],
+                &[Motion::Settles(0), Motion::Passes(Duration::from_secs(1)), Motion::Settles(0)],
+                &[LATER, Motion::Connects(0), Motion::Settles(0), RETIRE, Motion::Connects(1)],
+                &GO_ON,
+                &OVER,
+            ],
+            &[Stale, CutOff, Back, Confirmed, Retired, Over],
         ),
         script(
             "without_listener",

@@ -105,6 +105,14 @@ impl Service {
         }
     }
 
+    /// The workloads of the version that was retired are gone, and this one serves alone.
+    pub(super) fn is_cleared(&mut self, survivor: &VersionLabel) {
+        self.serving = survivor.clone();
+        if let Some(release) = &mut self.release {
+            release.cleared = true;
+        }
+    }
+
     /// The virtual host that a process has which runs the newest routing of the release.
     pub(super) fn expected(&self, release: &Release) -> Result<VirtualHost, String> {
         let ReleaseSpec { original, grayscale, .. } = release.spec.clone();
@@ -142,9 +150,9 @@ impl Service {
         if self.release.as_ref().is_none_or(|release| release.cleared) && file.there {
             // Described without it, a version that was retired may be described again.
             self.gone.retain(|label| file.versions.contains(label));
-        }
-        if self.release.is_none() && file.there && file.serves != self.file.serves {
-            self.serving = file.serves.clone();
+            if file.serves != self.file.serves {
+                self.serving = file.serves.clone();
+            }
         }
         self.file = file;
     }
