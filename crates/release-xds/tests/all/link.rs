@@ -33,7 +33,7 @@ impl Link {
         self.state.send_replace(State::Cut);
     }
 
-    /// After one more message, the node hears nothing any more.
+    /// After one more message, the node hears nothing any more, and does not get through anew.
     pub(crate) fn deafen_after_the_next_message(&self) {
         self.state.send_replace(State::DeafAfter(1));
     }
@@ -54,7 +54,7 @@ async fn relay(listener: TcpListener, target: SocketAddr, mut state: watch::Rece
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                if *state.borrow() != State::Cut {
+                if *state.borrow() == State::Whole {
                     connections.spawn(carry(stream, target, state.clone()));
                 }
             }
