@@ -1,15 +1,18 @@
 //! The database, which comes and goes.
 
-use super::tables::ReadError;
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use super::tables::{ReadError, Snapshot};
+use redb::Database;
 use release_engine::StoreError;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The database, if it works. What is under the lock never waits for the opening of a file, nor for a read of much: those
 /// who ask for something meanwhile are threads of a runtime.
 pub(super) struct Current(RwLock<State>);
 
 struct State {
+    /// What was committed last, open to be read: to open it for each record costs more than to read one. Without it, who
+    /// reads opens it.
+    newest: Option<Arc<Snapshot>>,
     /// The database, or why there is none.
     database: Result<Database, StoreError>,
     /// How many times it was opened anew, or that was tried.
@@ -18,23 +21,36 @@ struct State {
 
 impl Current {
     pub(super) fn new(database: Database) -> Self {
-        Self(RwLock::new(State { database: Ok(database), attempts: 0 }))
+        let newest = Snapshot::of(&database).ok().map(Arc::new);
+        Self(RwLock::new(State { newest, database: Ok(database), attempts: 0 }))
     }
 
     /// Reads what was committed. What it reads fails if the database is closed meanwhile.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, ReadError>) -> Attempt<T> {
-        let (seen, txn) = {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, ReadError>) -> Attempt<T> {
+        let (seen, snapshot) = {
             let state = self.shared();
-            let begun = state.database.as_ref().map_err(|reason| ReadError::File(reason.clone()));
-            (state.attempts, begun.and_then(|database| Ok(database.begin_read()?)))
+            let snapshot = match (&state.database, &state.newest) {
+                (Err(reason), _) => Err(ReadError::File(reason.clone())),
+                (Ok(_), Some(newest)) => Ok(Arc::clone(newest)),
+                (Ok(database), None) => Snapshot::of(database).map(Arc::new),
+            };
+            (state.attempts, snapshot)
         };
-        txn.and_then(|txn| read(&txn)).map_err(|error| (error, seen))
+        snapshot.and_then(|snapshot| read(&snapshot)).map_err(|error| (error, seen))
     }
 
-    /// Does something with the database, which is not closed before that ends. Only for the one thread that closes it:
-    /// others would wait behind it.
-    pub(super) fn with<T>(&self, what: impl FnOnce(&Database) -> T) -> Result<T, StoreError> {
-        self.shared().database.as_ref().map(what).map_err(Clone::clone)
+    /// Changes the database, which is not closed before that ends. Who reads after that reads what was changed. Only for the
+    /// one thread that closes it: others would wait behind it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (changed, newest) = {
+            let state = self.shared();
+            let database = state.database.as_ref().map_err(Clone::clone)?;
+            (change(database), Snapshot::of(database).ok().map(Arc::new))
+        };
+        let before = std::mem::replace(&mut self.exclusive().newest, newest);
+        // Outside of the lock, in case it is the last one that has it.
+        drop(before);
+        changed
     }
 
     /// Whether there is no database.
@@ -50,15 +66,20 @@ impl Current {
     /// Closes the database, if there is one. It returns when the file is closed.
     pub(super) fn close(&self, reason: &str) {
         let reason = Err(StoreError::Failed(reason.into()));
-        let database = std::mem::replace(&mut self.exclusive().database, reason);
+        let (newest, database) = {
+            let mut state = self.exclusive();
+            (state.newest.take(), std::mem::replace(&mut state.database, reason))
+        };
         // Outside of the lock: it writes to the file.
+        drop(newest);
         drop(database);
     }
 
     /// Puts in what came of opening it anew.
     pub(super) fn put(&self, database: Result<Database, StoreError>) {
+        let newest = database.as_ref().ok().and_then(|database| Snapshot::of(database).ok()).map(Arc::new);
         let mut state = self.exclusive();
-        state.database = database;
+        (state.newest, state.database) = (newest, database);
         state.attempts += 1;
     }
 

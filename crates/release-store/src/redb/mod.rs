@@ -9,7 +9,7 @@ mod writer;
 pub use file::OpenError;
 
 use crate::KEEP_CLOSED;
-use ::redb::{Database, ReadTransaction, StorageBackend};
+use ::redb::{Database, StorageBackend};
 use current::{Attempt, Current};
 use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use tables::{Operation, ReadError, Refusal, Row};
+use tables::{Operation, ReadError, Refusal, Row, Snapshot};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use writer::{Answer, Job, Writer};
@@ -37,6 +37,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 ///
 /// After an error of the disk (it is full, say) the file is opened anew with the next operation, so that the store works
 /// again as soon as the disk does.
+///
+/// **A backup** is a copy of the file while no process has it open, or a snapshot of the file system that is taken in one
+/// moment. A copy that is made while the store is in use may be damaged; it is refused then.
 ///
 /// A store that is dropped writes what it was asked for and closes its file. It waits for that for 3 seconds at most: a disk
 /// may hang. What is left is done when the disk answers, and until then the file is in use.
@@ -139,7 +142,7 @@ impl RedbStore {
     /// Reads what may be much: on a thread that may block, if there is a runtime that has such.
     async fn read_much<T: Send + 'static>(
         &self,
-        read: impl Fn(&ReadTransaction) -> Result<T, ReadError> + Clone + Send + Sync + 'static,
+        read: impl Fn(&Snapshot) -> Result<T, ReadError> + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         self.read(|| {
             let (current, read) = (Arc::clone(&self.current), read.clone());
@@ -183,7 +186,7 @@ impl Store for RedbStore {
     }
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.read(|| future::ready(self.current.read(|txn| tables::load(txn, key)))).await
+        self.read(|| future::ready(self.current.read(|snapshot| tables::load(snapshot, key)))).await
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
@@ -196,7 +199,7 @@ impl Store for RedbStore {
 
     async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
         let mesh = mesh.clone();
-        self.read_much(move |txn| tables::list(txn, &mesh)).await
+        self.read_much(move |snapshot| tables::list(snapshot, &mesh)).await
     }
 
     async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {

@@ -1,6 +1,9 @@
 //! What stands in the file.
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    WriteTransaction,
+};
 use release_core::{Error, MeshId, ReleaseKey};
 use release_engine::{Record, Revision, StoreError, Stored};
 use std::fmt;
@@ -52,6 +55,10 @@ impl Row {
         Ok(Box::new(Self { record, json }))
     }
 
+    fn is_closed(&self) -> bool {
+        self.record.task.phase().is_closed()
+    }
+
     fn service(&self) -> (&str, &str, &str) {
         let spec = self.record.task.spec();
         (spec.key.mesh.as_str(), spec.key.namespace.as_str(), spec.service.as_str())
@@ -93,7 +100,10 @@ impl<'txn> Tables<'txn> {
                 if self.revision(&spec.key)? != Some(expected.get()) {
                     return Ok(Err(Refusal::Lost));
                 }
-                self.unlist(row.service(), *expected)?;
+                // A task that stays unclosed stays where it is listed: a page that is not written is not synced either.
+                if row.is_closed() {
+                    self.unlist(row.service(), *expected)?;
+                }
                 self.put(row).map(Ok)
             }
             Operation::Remove(key, expected) => {
@@ -136,9 +146,9 @@ impl<'txn> Tables<'txn> {
         let revision = self.meta.get(REVISION)?.map_or(0, |newest| newest.value()) + 1;
         self.meta.insert(REVISION, revision)?;
         self.releases.insert(name(key), (revision, row.json.as_slice()))?;
-        if row.record.task.phase().is_closed() {
+        if row.is_closed() {
             self.closed.insert(revision, name(key))?;
-        } else {
+        } else if self.unclosed.get(row.service())?.is_none_or(|by| by.value() != key.id.as_str()) {
             self.unclosed.insert(row.service(), key.id.as_str())?;
         }
         // Two at most: a store that is to keep far fewer than before gets there without a write that takes long.
@@ -162,17 +172,30 @@ impl<'txn> Tables<'txn> {
     }
 }
 
+/// The tables as one commit left them, open to be read.
+pub(super) struct Snapshot {
+    releases: ReadOnlyTable<Name, (u64, &'static [u8])>,
+    unclosed: ReadOnlyTable<Name, &'static str>,
+}
+
+impl Snapshot {
+    /// What was committed last.
+    pub(super) fn of(database: &Database) -> Result<Self, ReadError> {
+        let txn = database.begin_read()?;
+        Ok(Self { releases: txn.open_table(RELEASES)?, unclosed: txn.open_table(UNCLOSED)? })
+    }
+}
+
 /// The record of that key.
-pub(super) fn load(txn: &ReadTransaction, key: &ReleaseKey) -> Result<Option<Stored>, ReadError> {
-    let releases = txn.open_table(RELEASES)?;
-    let Some(row) = releases.get(name(key))? else { return Ok(None) };
+pub(super) fn load(snapshot: &Snapshot, key: &ReleaseKey) -> Result<Option<Stored>, ReadError> {
+    let Some(row) = snapshot.releases.get(name(key))? else { return Ok(None) };
     decoded(name(key), row.value()).map(Some).map_err(ReadError::Record)
 }
 
 /// All records of a mesh. One that can't be read is left out, loudly: the others are not less true.
-pub(super) fn list(txn: &ReadTransaction, mesh: &MeshId) -> Result<Vec<Stored>, ReadError> {
+pub(super) fn list(snapshot: &Snapshot, mesh: &MeshId) -> Result<Vec<Stored>, ReadError> {
     let mut found = Vec::new();
-    for row in txn.open_table(RELEASES)?.range((mesh.as_str(), "", "")..)? {
+    for row in snapshot.releases.range((mesh.as_str(), "", "")..)? {
         let (key, row) = row?;
         if key.value().0 != mesh.as_str() {
             break;
@@ -186,9 +209,9 @@ pub(super) fn list(txn: &ReadTransaction, mesh: &MeshId) -> Result<Vec<Stored>, 
 }
 
 /// The keys of all unclosed releases.
-pub(super) fn unclosed(txn: &ReadTransaction) -> Result<Vec<ReleaseKey>, ReadError> {
+pub(super) fn unclosed(snapshot: &Snapshot) -> Result<Vec<ReleaseKey>, ReadError> {
     let mut found = Vec::new();
-    for row in txn.open_table(UNCLOSED)?.iter()? {
+    for row in snapshot.unclosed.iter()? {
         let (service, id) = row?;
         let (mesh, namespace, _) = service.value();
         let key = ReleaseKey::parse(mesh, namespace, id.value());
