@@ -3,7 +3,9 @@
 use crate::event::Listener;
 use crate::{Event, Store, StoreError, Stored};
 use release_core::{MeshId, ReleaseKey};
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -20,6 +22,15 @@ pub(crate) fn no_answer(after: Duration) -> StoreError {
     StoreError::Failed(format!("no answer within {} s", after.as_secs_f64()))
 }
 
+/// The answer, if it is at hand: then there is no need for a timer.
+pub(crate) async fn at_once<F: Future>(mut call: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 impl<S: Store> Bounded<S> {
     pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
         self.within(self.store.load(key)).await
@@ -34,7 +45,11 @@ impl<S: Store> Bounded<S> {
     }
 
     async fn within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let answer = timeout(self.limit, call).await.unwrap_or_else(|_| Err(no_answer(self.limit)));
+        let mut call = pin!(call);
+        let answer = match at_once(call.as_mut()).await {
+            Some(answer) => answer,
+            None => timeout(self.limit, call).await.unwrap_or_else(|_| Err(no_answer(self.limit))),
+        };
         answer.inspect_err(|error| self.listener.tell(Event::StoreFailed { error }))
     }
 }

@@ -1,7 +1,7 @@
 //! The engine, as its users see it.
 
 use crate::backoff::after;
-use crate::bounded::{Bounded, no_answer};
+use crate::bounded::{Bounded, at_once, no_answer};
 use crate::doubts::{self, Doubts};
 use crate::event::Listener;
 use crate::inner::Inner;
@@ -9,7 +9,8 @@ use crate::ledger::Ledger;
 use crate::registry::Registry;
 use crate::{CreateError, EngineError, Mesh, Record, ReplaceError, Settings, Store, StoreError, Stored};
 use release_core::{Action, Change, Command, Error, MeshId, Mode, Phase, Plan, ReleaseKey, ReleaseSpec, ReleaseTask};
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             tracker: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             doubts: Doubts::default(),
+            failed_write: Mutex::default(),
         });
         let found = inner.unclosed().await?;
         let tasks: Vec<ReleaseTask> = found.iter().map(|stored| stored.record.task.clone()).collect();
@@ -130,10 +132,15 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// When [`Settings::wait`] is over, or the engine is shut down, the answer is [`EngineError::NotFinished`], and the
     /// takeover goes on. When a cancel overtakes an end that is waiting here, the end is refused as if it had come later.
     pub async fn delete(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Arc<Stored>, EngineError> {
+        let mut command = pin!(self.command(key, Command::Delete(action, mode)));
+        let at_hand = at_once(command.as_mut()).await;
         let deadline = after(Instant::now(), self.0.settings.wait);
-        let command = timeout_at(deadline, self.command(key, Command::Delete(action, mode)));
-        // What was begun goes on: if the store comes back, the decision may be recorded all the same.
-        let mut stored = command.await.unwrap_or_else(|_| Err(no_answer(self.0.settings.wait).into()))?;
+        let answer = match at_hand {
+            Some(answer) => answer,
+            // What was begun goes on: if the store comes back, the decision may be recorded all the same.
+            None => timeout_at(deadline, command).await.unwrap_or_else(|_| Err(no_answer(self.0.settings.wait).into())),
+        };
+        let mut stored = answer?;
         loop {
             let Some(mut newest) = self.0.announce(&stored) else {
                 // Nobody drives it, since it has no step to take: it was closed, or reopened.
@@ -153,7 +160,8 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             }
             stored = match timeout_at(deadline, self.0.load(key)).await {
                 Ok(Err(EngineError::Store(error))) => {
-                    tracing::warn!(release = %key, %error, "how far a release is could not be read");
+                    (self.0.settings.span)()
+                        .in_scope(|| tracing::warn!(release = %key, %error, "how far a release is could not be read"));
                     return Err(not_finished(action, &stored));
                 }
                 Ok(loaded) => Arc::new(loaded?),
@@ -173,6 +181,14 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             Ok(()) | Err(ReplaceError::Lost) => Ok(true),
             Err(ReplaceError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// How long ago a write failed, or had no answer in time, if none has succeeded since. For probes: the store is not called.
+    ///
+    /// What follows from it is for the embedder to say. A server that is not used because of it writes nothing either, unless
+    /// a takeover is under way: so it should be given another try after some time.
+    pub fn failed_write(&self) -> Option<Duration> {
+        self.0.failed_write.lock().unwrap_or_else(PoisonError::into_inner).map(|failed| failed.elapsed())
     }
 
     /// Stops: no more commands are taken, callers that wait are answered, and steps under way are dropped; the next start

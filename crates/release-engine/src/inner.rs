@@ -10,9 +10,9 @@ use crate::{
 use release_core::{Change, Error, Phase, ReleaseKey};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -27,6 +27,8 @@ pub(crate) struct Inner<S, M> {
     pub(crate) shutdown: CancellationToken,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) doubts: Doubts,
+    /// When a write failed last, unless one has succeeded since.
+    pub(crate) failed_write: Mutex<Option<Instant>>,
 }
 
 impl<S: Store, M: Mesh> Inner<S, M> {
@@ -136,9 +138,14 @@ impl<S: Store, M: Mesh> Inner<S, M> {
     }
 
     fn written(self: &Arc<Self>, record: Record, revision: Revision) -> Arc<Stored> {
+        self.note_write(None);
         let stored = Arc::new(Stored { record, revision });
         self.announce(&stored);
         stored
+    }
+
+    fn note_write(&self, failed: Option<Instant>) {
+        *self.failed_write.lock().unwrap_or_else(PoisonError::into_inner) = failed;
     }
 
     /// All unclosed tasks, for a start. Fails over one that can't be read.
@@ -164,6 +171,7 @@ impl<S: Store, M: Mesh> Inner<S, M> {
             let mut reply = Some(reply);
             let mut answer = |answer: Result<T, StoreError>| {
                 if let Err(error) = &answer {
+                    inner.note_write(Some(Instant::now()));
                     inner.store.listener.tell(Event::StoreFailed { error });
                 }
                 // A caller that went away does not want its answer.
@@ -185,7 +193,7 @@ impl<S: Store, M: Mesh> Inner<S, M> {
             answer(ended);
         };
         // What is logged on the way belongs to the caller's request.
-        self.tracker.spawn(task.in_current_span());
+        self.tracker.spawn(task.instrument((self.settings.span)()));
         answer.await.unwrap_or_else(|_| Err(StoreError::Failed("the write broke off".into())))
     }
 }

@@ -30,6 +30,9 @@ pub struct Settings {
     pub now: fn() -> Timestamp,
     /// Who is told what happens. Nobody.
     pub observer: Observer,
+    /// The span of what is logged while something is written for a caller. It is asked for in the caller's task when a write
+    /// begins, so it need not be made for calls that write nothing. The current one.
+    pub span: fn() -> tracing::Span,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             longest_pause: Duration::from_secs(30),
             now: Timestamp::now,
             observer: Arc::new(|_| ()),
+            span: tracing::Span::current,
         }
     }
 }

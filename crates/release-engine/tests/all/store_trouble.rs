@@ -1,7 +1,7 @@
 //! A store that fails, or is full, in the middle.
 
 use crate::fixture::{self, NOW, at_a_fifth, error, key, settings, spec, until};
-use release_core::{Action, Command, Mode, Phase};
+use release_core::{Action, Command, Mode, Percent, Phase, Routing};
 use release_engine::{Engine, EngineError, Settings, StoreError};
 use release_store::MemoryStore;
 use release_testkit::{FlakyStore, Mood, SimulatedMesh};
@@ -200,4 +200,25 @@ async fn a_limit_may_be_as_long_as_it_likes() {
     let engine = Engine::start(MemoryStore::new(), SimulatedMesh::new(2), settings).await.unwrap();
     let key = at_a_fifth(&engine, "a").await;
     engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_is_known_until_one_succeeds() {
+    for mood in [Mood::Full, Mood::Mute, Mood::Late] {
+        let (engine, store, _) = engine().await;
+        let key = at_a_fifth(&engine, "a").await;
+        assert_eq!(engine.failed_write(), None);
+        store.be(mood);
+        let set = |percent| Command::SetRouting(Routing::weighted(Percent::new(percent).unwrap()));
+        error(engine.command(&key, set(30)).await);
+        assert_eq!(engine.failed_write(), Some(Duration::ZERO), "{mood:?}");
+        // Reading proves nothing.
+        sleep(Duration::from_secs(1)).await;
+        engine.get(&key).await.unwrap();
+        assert!(engine.failed_write().is_some(), "{mood:?}");
+        store.be(Mood::Works);
+        sleep(Duration::from_secs(1)).await;
+        engine.command(&key, set(40)).await.unwrap();
+        assert_eq!(engine.failed_write(), None, "{mood:?}");
+    }
 }
