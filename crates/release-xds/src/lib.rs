@@ -74,4 +74,4 @@ pub mod services;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
-pub use mesh::{Config, EnvoyMesh, NodeReport, StartError};
+pub use mesh::{Config, EnvoyMesh, NodeReport, NotServing, StartError};

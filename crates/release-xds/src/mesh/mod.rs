@@ -71,6 +71,18 @@ pub enum StartError {
     },
 }
 
+/// Why nodes are not sent what they are to be sent. They go on with what they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotServing {
+    /// The control plane has ended.
+    #[error("the control plane has ended")]
+    Ended,
+    /// What must outlive a restart can't be saved; the log says why. It is tried again and again.
+    #[error("what the control plane must remember can't be saved")]
+    Unsaved,
+}
+
 /// A node, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,7 +189,10 @@ impl EnvoyMesh {
             hub.saved(number, Ok(()));
         }
         let serving = Arc::clone(&hub);
+        // Also if it panics.
+        let ended = hub.ended.clone().drop_guard();
         inner.tracker.spawn(async move {
+            let _ended = ended;
             if let Err(error) = server::serve(serving, listener).await {
                 tracing::error!(%error, "the control plane serves no more");
             }
@@ -195,6 +210,18 @@ impl EnvoyMesh {
     /// Where nodes connect to.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Whether nodes are sent what they are to be sent. For probes: it costs no I/O.
+    pub fn serves(&self) -> Result<(), NotServing> {
+        let hub = &self.0.hub;
+        if hub.ended.is_cancelled() {
+            Err(NotServing::Ended)
+        } else if hub.trouble().is_some() {
+            Err(NotServing::Unsaved)
+        } else {
+            Ok(())
+        }
     }
 
     /// All nodes that are known, by name: also those that are cut off, and are waited for.

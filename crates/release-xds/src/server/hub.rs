@@ -39,6 +39,8 @@ pub(crate) struct Hub {
     /// The memory has changed, and is to be saved.
     pub(crate) unsaved: Notify,
     pub(crate) stop: CancellationToken,
+    /// Nobody serves the nodes any more, whether or not that was meant.
+    pub(crate) ended: CancellationToken,
     pub(super) room: Arc<Semaphore>,
     pub(super) room_for_reports: Arc<Semaphore>,
     sources: AtomicU64,
@@ -63,6 +65,7 @@ impl Hub {
             changed: watch::Sender::new(()),
             unsaved: Notify::new(),
             stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
             room: Arc::new(Semaphore::new(STREAMS)),
             room_for_reports: Arc::new(Semaphore::new(STREAMS)),
             sources: AtomicU64::new(0),

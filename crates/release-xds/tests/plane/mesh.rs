@@ -8,6 +8,7 @@ use prost::Message as _;
 use release_core::{Action, Generation, ReleaseSpec, ReleaseTask, Report, Step, Version};
 use release_engine::Mesh as _;
 use release_testkit::conformance;
+use release_xds::NotServing;
 use release_xds::control::Settings;
 use release_xds::service::Kind;
 use release_xds::testkit::{Manner, SimulatedNode};
@@ -148,6 +149,15 @@ async fn a_refusal_names_the_node_and_not_the_configuration() {
     let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
     let Report::Confirmed { by, .. } = report else { panic!("{report:?}") };
     assert_eq!(by.to_string(), "envoy-1, envoy-2");
+}
+
+/// `release-server` has the test with a state file that can't be written.
+#[tokio::test]
+async fn it_says_when_it_serves_nobody_any_more() {
+    let fixture = Fixture::start().await;
+    assert_eq!(fixture.mesh.serves(), Ok(()));
+    assert!(fixture.mesh.shutdown(LIMIT).await);
+    assert_eq!(fixture.mesh.serves(), Err(NotServing::Ended));
 }
 
 #[tokio::test]
