@@ -132,10 +132,10 @@ impl Story {
     async fn take_over(&self, id: &str, action: &str, loser: usize) -> Result<()> {
         self.recorder.event(format!("DELETE ?action={action}"));
         let answer = self.api.delete(id, action).await?;
-        let closed = self.recorder.event(format!("200: {} is retired", label(loser)));
+        self.recorder.retired(loser, format!("200: {} is retired", label(loser)));
         expect(&answer, StatusCode::OK)?;
         sleep(LOOK / 2).await;
-        self.recorder.record().check_gone(loser, closed)
+        self.recorder.record().check_gone()
     }
 
     /// Runs a command and shows it with what it prints.
@@ -168,6 +168,8 @@ fn conclude(options: &Options, record: &Record) -> Result<()> {
     std::fs::create_dir_all(&options.out)?;
     std::fs::write(&path, svg::draw(record))?;
     record.check_no_failure()?;
+    // Of the whole time: by now, all answers are there.
+    record.check_gone()?;
     println!("   {} requests: none failed, and none reached a version that was retired.", record.requests.len());
     println!("   The same as a picture: {}", path.display());
     println!(
