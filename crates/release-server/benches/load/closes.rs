@@ -1,10 +1,10 @@
-//! Closes per second on redb, against raw commits of the same bytes.
+//! Closes per second on redb, against raw commits of the same rows.
 
 use crate::http::{Connection, request};
 use crate::median;
 use crate::process::Process;
 use anyhow::{Context as _, Result, ensure};
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableTable as _, TableDefinition};
 use release_core::{Command, ReleaseKey, ReleaseSpec, ReleaseTask, Witnesses};
 use release_engine::{Record, Timestamp};
 use serde_json::{Value, json};
@@ -34,8 +34,9 @@ pub(crate) async fn run() -> Result<()> {
     let [two, one, by_one] = &mut times;
     // In turns, close by close: disks have moods.
     for path in paths {
-        two.push(raw_close(&raw, &states, &path, true)?);
-        one.push(raw_close(&raw, &states, &path, false)?);
+        let id = path.rsplit('/').next().unwrap_or_default();
+        two.push(raw_close(&raw, &states, id, true)?);
+        one.push(raw_close(&raw, &states, id, false)?);
         let began = Instant::now();
         end(&mut connection, &path).await?;
         by_one.push(began.elapsed().as_secs_f64());
@@ -44,7 +45,8 @@ pub(crate) async fn run() -> Result<()> {
     for round in 0..ROUNDS {
         let paths = ready(server.address, &format!("many-{round}"), BY_MANY).await?;
         for path in paths.iter().take(BY_MANY / 32) {
-            then.push(raw_close(&raw, &states, path, true)?);
+            let id = path.rsplit('/').next().unwrap_or_default();
+            then.push(raw_close(&raw, &states, id, true)?);
         }
         let began = Instant::now();
         on_connections(server.address, CLIENTS, paths.into(), async |connection: &mut Connection, path: String| {
@@ -147,14 +149,26 @@ async fn until(connection: &mut Connection, path: &str, wanted: impl Fn(&Value) 
     }
 }
 
-/// How long raw redb takes with a commit for each operation of a close, in seconds. `two_syncs` as the store does it.
-fn raw_close(database: &Database, states: &[Vec<u8>], key: &str, two_syncs: bool) -> Result<f64> {
-    const TABLE: TableDefinition<&str, &[u8]> = TableDefinition::new("raw");
+/// How long raw redb takes with a commit for each operation of a close, in seconds, of the same rows: the record, the number
+/// of the newest revision, and at the end the entry of the closed ones. `two_syncs` as the store does it.
+fn raw_close(database: &Database, states: &[Vec<u8>], id: &str, two_syncs: bool) -> Result<f64> {
+    const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    const RELEASES: TableDefinition<(&str, &str, &str), (u64, &[u8])> = TableDefinition::new("releases");
+    const CLOSED: TableDefinition<u64, (&str, &str, &str)> = TableDefinition::new("closed");
+    let name = ("mesh-1", "shop", id);
     let began = Instant::now();
-    for state in states {
+    for (number, state) in states.iter().enumerate() {
         let mut txn = database.begin_write()?;
         txn.set_two_phase_commit(two_syncs);
-        txn.open_table(TABLE)?.insert(key, state.as_slice())?;
+        {
+            let mut meta = txn.open_table(META)?;
+            let revision = meta.get("revision")?.map_or(0, |newest| newest.value()) + 1;
+            meta.insert("revision", revision)?;
+            txn.open_table(RELEASES)?.insert(name, (revision, state.as_slice()))?;
+            if number + 1 == states.len() {
+                txn.open_table(CLOSED)?.insert(revision, name)?;
+            }
+        }
         txn.commit()?;
     }
     Ok(began.elapsed().as_secs_f64())
