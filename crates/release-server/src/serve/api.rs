@@ -1,5 +1,6 @@
 //! The engine behind the API.
 
+use super::exchange;
 use release_core::{Action, Command, MeshId, Mode, Note, Plan, ReleaseId, ReleaseKey, Routing};
 use release_engine::{Engine, EngineError, Mesh, Store, Stored};
 use release_http::{Api, Details, Failure, ImageVersion, NewRelease, Release};
@@ -13,7 +14,7 @@ pub(super) struct EngineApi<S, M> {
 
 impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     async fn delete(&self, key: ReleaseKey, action: Action) -> Result<(), Failure> {
-        note(&key);
+        exchange::is_about(&key);
         self.engine.delete(&key, action, self.takeover).await.map_err(failure)?;
         Ok(())
     }
@@ -22,7 +23,7 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
         // Ordered by time, so that a list shows the oldest first.
         let id = ReleaseId::try_from(Uuid::now_v7().to_string()).map_err(release_core::Error::from)?;
         let spec = release.spec(id);
-        note(&spec.key);
+        exchange::is_about(&spec.key);
         let metadata = metadata(&release.details)?;
         shown(&*self.engine.create(spec, metadata).await.map_err(failure)?)
     }
@@ -32,12 +33,12 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn get(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        note(&key);
+        exchange::is_about(&key);
         shown(&self.engine.get(&key).await.map_err(failure)?)
     }
 
     async fn update(&self, key: ReleaseKey, image: ImageVersion) -> Result<Release, Failure> {
-        note(&key);
+        exchange::is_about(&key);
         // Refused before anything is written, should the metadata be somebody else's.
         let mut details = self.get(key.clone()).await?.details;
         details.image_version = Some(image);
@@ -47,24 +48,19 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn set_policy(&self, key: ReleaseKey, routing: Routing) -> Result<Release, Failure> {
-        note(&key);
+        exchange::is_about(&key);
         shown(&*self.engine.command(&key, Command::SetRouting(routing)).await.map_err(failure)?)
     }
 
     async fn reopen(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        note(&key);
+        exchange::is_about(&key);
         shown(&*self.engine.command(&key, Command::Reopen).await.map_err(failure)?)
     }
 
     async fn preview(&self, key: ReleaseKey, action: Action) -> Result<Plan, Failure> {
-        note(&key);
+        exchange::is_about(&key);
         self.engine.plan(&key, action, self.takeover).await.map_err(failure)
     }
-}
-
-/// From here on, the lines of this request name the release.
-fn note(key: &ReleaseKey) {
-    tracing::Span::current().record("release", tracing::field::display(key));
 }
 
 /// A task as the API shows it.
@@ -73,7 +69,9 @@ fn shown(stored: &Stored) -> Result<Release, Failure> {
     match serde_json::from_value::<Details>(stored.record.metadata.clone()) {
         Ok(details) => Ok(Release { task, details }),
         Err(error) => {
-            tracing::error!(release = %task.key(), %error, "the metadata of a release is not this server's");
+            exchange::within(|| {
+                tracing::error!(release = %task.key(), %error, "the metadata of a release is not this server's");
+            });
             Err(Failure::Internal)
         }
     }
@@ -81,7 +79,7 @@ fn shown(stored: &Stored) -> Result<Release, Failure> {
 
 fn metadata(details: &Details) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(details).map_err(|error| {
-        tracing::error!(%error, "metadata could not be written");
+        exchange::within(|| tracing::error!(%error, "metadata could not be written"));
         Failure::Internal
     })
 }
@@ -97,7 +95,7 @@ fn failure(error: EngineError) -> Failure {
         EngineError::Reopened { action } => Failure::Reopened { action },
         EngineError::ShutDown => Failure::ShuttingDown,
         EngineError::Store(error) => {
-            tracing::error!(%error, "the store did not do its part");
+            exchange::within(|| tracing::error!(%error, "the store did not do its part"));
             Failure::Internal
         }
     }

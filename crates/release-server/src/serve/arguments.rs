@@ -241,11 +241,12 @@ fn in_range(least: u64, most: u64) -> RangedU64ValueParser<usize> {
 /// What the help says after the flags.
 const AFTER: &str = "\
 Files of credentials: one caller per line, fields separated by blanks; empty lines and lines that start with # are left out.
-  --token-file  TOKEN MESHES
+  --token-file  TOKEN MESHES [name=NAME]
   --aksk-file   ACCESS-KEY SECRET-KEY MESHES
-MESHES is * for every mesh, or mesh ids separated by commas. Tokens and secret keys have 16 characters or more. Example:
+MESHES is * for every mesh, or mesh ids separated by commas. Tokens and secret keys have 16 characters or more. The log shows NAME, or
+the number of the line, and access keys. Example:
   # the pipeline of the shop
-  6f1c5a0b9d2e47f3a8c1 mesh-1,mesh-2
+  6f1c5a0b9d2e47f3a8c1 mesh-1,mesh-2 name=pipeline
 
 Also served, without authentication: /healthz, /readyz, /metrics in the format of Prometheus, and /openapi.json.
 Operators whose credentials are for every mesh see the Envoys with GET /nodes, and have one that is gone for good forgotten with

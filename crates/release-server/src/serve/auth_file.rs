@@ -2,8 +2,9 @@
 //!
 //! Their format is in the documentation of [`serve`](super).
 
+use super::callers::NamedTokens;
 use release_core::MeshId;
-use release_http::{AkSk, Caller, Tokens};
+use release_http::{AkSk, Caller};
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::fs;
@@ -44,10 +45,12 @@ enum Problem {
     #[error("the {what} is the same as in line {before}")]
     Repeated { what: &'static str, before: usize },
     #[error(
-        "the last field must be * for every mesh, or mesh ids separated by commas (1 to 64 ASCII letters, digits, '-', \
+        "the field after the secret must be * for every mesh, or mesh ids separated by commas (1 to 64 ASCII letters, digits, '-', \
          '_' or '.' each)"
     )]
     Meshes,
+    #[error("the name must have 1 to 64 characters, all of them printable ASCII")]
+    Name,
 }
 
 struct Line(Option<usize>);
@@ -58,21 +61,49 @@ impl Display for Line {
     }
 }
 
+/// What a line of a file is made of.
+struct Format<const N: usize> {
+    /// In words.
+    expected: &'static str,
+    /// The fields before the one that says which meshes the caller may touch. The first tells callers apart; the last is
+    /// secret.
+    fields: [&'static str; N],
+    /// Whether a line may end with the name of its caller.
+    named: bool,
+}
+
+const TOKENS: Format<1> = Format { expected: "TOKEN MESHES [name=NAME]", fields: ["token"], named: true };
+const KEYS: Format<2> =
+    Format { expected: "ACCESS-KEY SECRET-KEY MESHES", fields: ["access key", "secret key"], named: false };
+
+/// A line.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry<'a, const N: usize> {
+    fields: [&'a str; N],
+    caller: Caller,
+    name: Option<&'a str>,
+}
+
 /// Reads a file of tokens.
-pub(super) fn tokens(path: &Path) -> Result<Tokens, FileError> {
+pub(super) fn tokens(path: &Path) -> Result<NamedTokens, FileError> {
     let text = read(path)?;
-    let callers = parse(path, &text, "TOKEN MESHES", ["token"])?;
-    Ok(Tokens::new(callers.into_iter().map(|([token], caller)| (token, caller))))
+    let entries = parse(path, &text, &TOKENS)?;
+    Ok(NamedTokens::new(entries.into_iter().map(|(number, Entry { fields: [token], caller, name })| {
+        (name.map_or_else(|| format!("token of line {number}"), str::to_owned), token, caller)
+    })))
 }
 
 /// Reads a file of access keys. The same signature may read again, because who polls signs the same request more than once
 /// a second.
 pub(super) fn access_keys(path: &Path) -> Result<AkSk, FileError> {
     let text = read(path)?;
-    let callers = parse(path, &text, "ACCESS-KEY SECRET-KEY MESHES", ["access key", "secret key"])?;
+    let entries = parse(path, &text, &KEYS)?;
     let none = AkSk::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()));
-    let add = |aksk: AkSk, ([access, secret], caller): ([&str; 2], Caller)| aksk.key(access, secret, caller);
-    Ok(callers.into_iter().fold(none.repeatable_reads(), add))
+    Ok(entries
+        .into_iter()
+        .fold(none.repeatable_reads(), |aksk, (_, Entry { fields: [access, secret], caller, .. })| {
+            aksk.key(access, secret, caller)
+        }))
 }
 
 fn read(path: &Path) -> Result<String, FileError> {
@@ -89,57 +120,58 @@ fn warn_if_others_can_read(path: &Path) {
     }
 }
 
-/// The callers of a file: its fields without the last one, which says what meshes the caller may touch. The first field
-/// tells callers apart; the last one of `names` is secret.
+/// The lines of a file that have a caller, with their numbers.
 fn parse<'a, const N: usize>(
     path: &Path,
     text: &'a str,
-    expected: &'static str,
-    names: [&'static str; N],
-) -> Result<Vec<([&'a str; N], Caller)>, FileError> {
-    let mut callers = Vec::new();
+    format: &Format<N>,
+) -> Result<Vec<(usize, Entry<'a, N>)>, FileError> {
+    let mut entries = Vec::new();
     let mut seen = HashMap::new();
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
     for (line, number) in lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#')) {
-        let caller = parse_line(line, expected, names).and_then(|(fields, caller)| {
-            let repeated = fields.first().and_then(|first| seen.insert(*first, number));
-            let what = names.first().copied().unwrap_or_default();
-            repeated.map_or(Ok((fields, caller)), |before| Err(Problem::Repeated { what, before }))
+        let entry = parse_line(line, format).and_then(|entry| {
+            let repeated = entry.fields.first().and_then(|first| seen.insert(*first, number));
+            let what = format.fields.first().copied().unwrap_or_default();
+            repeated.map_or(Ok(entry), |before| Err(Problem::Repeated { what, before }))
         });
-        callers.push(caller.map_err(|problem| FileError { path: path.into(), line: Some(number), problem })?);
+        let entry = entry.map_err(|problem| FileError { path: path.into(), line: Some(number), problem })?;
+        entries.push((number, entry));
     }
-    if callers.is_empty() {
+    if entries.is_empty() {
         return Err(FileError { path: path.into(), line: None, problem: Problem::Empty });
     }
-    Ok(callers)
+    Ok(entries)
 }
 
-fn parse_line<'a, const N: usize>(
-    line: &'a str,
-    expected: &'static str,
-    names: [&'static str; N],
-) -> Result<([&'a str; N], Caller), Problem> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let wrong = || Problem::Fields { expected, found: fields.len() };
-    let (meshes, fields) = fields.split_last().ok_or_else(wrong)?;
-    let fields: [&str; N] = fields.try_into().map_err(|_| wrong())?;
-    for (what, field) in names.into_iter().zip(fields) {
+fn parse_line<'a, const N: usize>(line: &'a str, format: &Format<N>) -> Result<Entry<'a, N>, Problem> {
+    let mut fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let wrong = |found| Problem::Fields { expected: format.expected, found };
+    let found = fields.len();
+    let name = fields.pop_if(|last| format.named && last.starts_with("name="));
+    let name = name.and_then(|name| name.strip_prefix("name="));
+    let (meshes, fields) = fields.split_last().ok_or_else(|| wrong(found))?;
+    let fields: [&str; N] = fields.try_into().map_err(|_| wrong(found))?;
+    for (what, field) in format.fields.into_iter().zip(fields) {
         if !field.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Problem::NotPrintable { what });
         }
     }
     // Of a signature's header, where the access key stands between commas.
-    if let ([what, _, ..], [access, ..]) = (&names[..], &fields[..])
+    if let ([what, _, ..], [access, ..]) = (&format.fields[..], &fields[..])
         && access.contains(',')
     {
         return Err(Problem::Comma { what });
     }
-    if let (Some(what), Some(secret)) = (names.last(), fields.last())
+    if let (Some(what), Some(secret)) = (format.fields.last(), fields.last())
         && secret.len() < SECRET_CHARS
     {
         return Err(Problem::Short { what });
     }
-    Ok((fields, caller(meshes)?))
+    if name.is_some_and(|name| !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(Problem::Name);
+    }
+    Ok(Entry { fields, caller: caller(meshes)?, name })
 }
 
 fn caller(meshes: &str) -> Result<Caller, Problem> {
@@ -158,9 +190,23 @@ mod tests {
     const SECRET: &str = "s3cret-s3cret-s3cret";
 
     fn keys(text: &str) -> Result<Vec<([&str; 2], Caller)>, String> {
-        let path = Path::new("keys");
-        parse(path, text, "ACCESS-KEY SECRET-KEY MESHES", ["access key", "secret key"])
-            .map_err(|error| error.to_string())
+        let entries = parse(Path::new("keys"), text, &KEYS).map_err(|error| error.to_string())?;
+        Ok(entries.into_iter().map(|(_, entry)| (entry.fields, entry.caller)).collect())
+    }
+
+    #[test]
+    fn a_token_may_have_a_name_which_is_not_taken_for_a_mesh() {
+        let names = |text: &str| -> Result<Vec<(usize, Option<String>)>, String> {
+            let entries = parse(Path::new("tokens"), text, &TOKENS).map_err(|error| error.to_string())?;
+            Ok(entries.into_iter().map(|(number, entry)| (number, entry.name.map(str::to_owned))).collect())
+        };
+        let text = format!("{SECRET} * name=pipeline\n\n{SECRET}-2 mesh-1\n");
+        assert_eq!(names(&text).unwrap(), [(1, Some("pipeline".into())), (3, None)]);
+        for wrong in ["* name=", "* pipeline", "name=pipeline", "* name=a b", "* name=\u{e9}"] {
+            let error = names(&format!("{SECRET} {wrong}")).unwrap_err();
+            assert!(error.starts_with("tokens:1: ") && !error.contains("s3cret"), "{error}");
+        }
+        assert!(keys(&format!("a {SECRET} * name=pipeline")).is_err(), "an access key is a name");
     }
 
     #[test]

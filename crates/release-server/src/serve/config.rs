@@ -1,9 +1,10 @@
 //! What a server is made of, once everything about it has been checked.
 
+use super::callers::{NamedTokens, note_access_key};
 use http::HeaderValue;
 use http::request::Parts;
 use release_core::Mode;
-use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Tokens, Unauthenticated};
+use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Unauthenticated};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,11 +109,11 @@ pub enum Authentication {
     /// Everybody: only on a loopback address.
     Off,
     /// Who has a token.
-    Tokens(Tokens),
+    Tokens(NamedTokens),
     /// Who signs with an access key.
     AkSk(AkSk),
     /// Who has either.
-    Either(Box<(Tokens, AkSk)>),
+    Either(Box<(NamedTokens, AkSk)>),
 }
 
 impl Authentication {
@@ -132,8 +133,9 @@ impl Authenticate for Authentication {
         match self {
             Self::Off => Unauthenticated.authenticate(head, body).await,
             Self::Tokens(tokens) => tokens.authenticate(head, body).await,
-            Self::AkSk(aksk) => aksk.authenticate(head, body).await,
-            Self::Either(both) => both.authenticate(head, body).await,
+            Self::AkSk(aksk) => aksk.authenticate(head, body).await.inspect(|_| note_access_key(&head.headers)),
+            // A token has been noted already, if it was one.
+            Self::Either(both) => both.authenticate(head, body).await.inspect(|_| note_access_key(&head.headers)),
         }
     }
 

@@ -2,23 +2,23 @@
 
 use super::body::TimedBody;
 use super::config::Options;
-use super::metrics::{self, InProgress, Metrics};
+use super::exchange::Exchange;
+use super::metrics::{self, Metrics};
 use super::nodes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use release_core::Note;
 use release_http::{Api, Authenticate, Body, Codes, OPENAPI, Problem, ProblemKind, ReleaseService, RequestIds};
 use release_xds::EnvoyMesh;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tower_service::Service as _;
-use tracing::{Instrument as _, field};
 
-/// Answers requests; the same for all connections.
-pub(super) type Handler = Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+/// Answers requests of a peer; the same for all connections.
+pub(super) type Handler = Arc<dyn Fn(Request<Incoming>, SocketAddr) -> Answer + Send + Sync>;
 
 /// The answer to come.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -66,7 +66,7 @@ where
         codes: options.codes,
         read_time: options.read_time,
     });
-    Arc::new(move |request| answer(&shared, request))
+    Arc::new(move |request, peer| answer(&shared, request, peer))
 }
 
 /// The part of the options that the handler needs.
@@ -83,10 +83,10 @@ impl From<&Options> for HandlerOptions {
     }
 }
 
-/// Answers a request, and writes a line about it that shows no header, no query and no body: those hold credentials.
+/// Answers a request, and has a line written about it.
 ///
 /// Everything that can be done before there is a future is: what a future holds is copied with it.
-fn answer<A, U, O>(shared: &Arc<Shared<A, U, O>>, mut request: Request<Incoming>) -> Answer
+fn answer<A, U, O>(shared: &Arc<Shared<A, U, O>>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer
 where
     A: Api + 'static,
     U: Authenticate + 'static,
@@ -94,42 +94,37 @@ where
 {
     let shared = Arc::clone(shared);
     let id = shared.request_ids.of(request.headers());
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), release = field::Empty);
+    let exchange = Exchange::begin(&request, id.clone(), peer, shared.metrics.begun());
     request.headers_mut().insert(X_REQUEST_ID, id);
-    let line = Line {
-        method: request.method().clone(),
-        uri: request.uri().clone(),
-        began: Instant::now(),
-        _in_progress: shared.metrics.begun(),
-    };
-    if let Some(page) = Page::at(request.uri().path()) {
+    let scope = Arc::clone(&exchange);
+    if let Some(page) = Page::at(exchange.uri.path()) {
         let answer = async move {
             let response = shared.page(page, &request).await;
-            shared.done(&line, response)
+            shared.done(&exchange, response)
         };
-        return Box::pin(answer.instrument(span));
+        return Box::pin(scope.scope(answer));
     }
-    if nodes::is_about(request.uri().path()) {
+    if nodes::is_about(exchange.uri.path()) {
         let answer = async move {
             let envoys = shared.operator.envoys();
             let mut response = nodes::answer(envoys, &*shared.authenticate, shared.codes, &request).await;
             identify(&request, &mut response);
-            shared.done(&line, response)
+            shared.done(&exchange, response)
         };
-        return Box::pin(answer.instrument(span));
+        return Box::pin(scope.scope(answer));
     }
     let answer = shared.api.clone().call(request.map(|body| TimedBody::new(body, shared.read_time)));
     let answer = async move {
         let Ok(response) = answer.await;
-        shared.done(&line, response)
+        shared.done(&exchange, response)
     };
-    Box::pin(answer.instrument(span))
+    Box::pin(scope.scope(answer))
 }
 
 impl<A, U, O: Operator> Shared<A, U, O> {
-    fn done(&self, line: &Line, response: Response<Body>) -> Response<Body> {
-        self.metrics.answered(&line.method, response.status());
-        line.write(response.status());
+    fn done(&self, exchange: &Exchange, response: Response<Body>) -> Response<Body> {
+        self.metrics.answered(&exchange.method, response.status());
+        exchange.answered(response.status());
         response
     }
 
@@ -160,12 +155,12 @@ impl<A, U, O: Operator> Shared<A, U, O> {
 
 /// The id of the request, on its answer.
 fn identify(request: &Request<Incoming>, response: &mut Response<Body>) {
-    if let Some(id) = request.headers().get(X_REQUEST_ID) {
+    if let Some(id) = request.headers().get(&X_REQUEST_ID) {
         response.headers_mut().insert(X_REQUEST_ID, id.clone());
     }
 }
 
-const X_REQUEST_ID: &str = "x-request-id";
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What those who run the server ask for: the paths that are not the API's.
 #[derive(Clone, Copy)]
@@ -189,39 +184,3 @@ impl Page {
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
-
-/// What is logged about a request.
-struct Line {
-    method: Method,
-    uri: Uri,
-    began: Instant,
-    /// Counts the request until its line is dropped: when it is answered, or its client has gone.
-    _in_progress: InProgress,
-}
-
-impl Line {
-    /// What went wrong is a warning. What was changed, and who was kept out, is for the one on call; what was only read, or
-    /// refused and so changed nothing, is for the curious.
-    fn write(&self, status: StatusCode) {
-        macro_rules! line {
-            ($level:ident) => {
-                // What is not logged is not worked out.
-                tracing::$level!(
-                    method = %self.method,
-                    path = Note::new(self.uri.path()).as_str(),
-                    status = status.as_u16(),
-                    ms = self.began.elapsed().as_millis(),
-                    "answered"
-                )
-            };
-        }
-        let changed = status.is_success() && !self.method.is_safe();
-        if status.is_server_error() {
-            line!(warn);
-        } else if changed || [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
-            line!(info);
-        } else {
-            line!(debug);
-        }
-    }
-}

@@ -8,6 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,13 +43,14 @@ impl Listener {
             .max_buf_size(limits.header_bytes.max(Limits::LEAST_HEADER_BYTES));
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut connections = JoinSet::new();
-        while let Some((stream, place)) = stop.run_until_cancelled(next(&socket, &places)).await {
+        while let Some((stream, peer, place)) = stop.run_until_cancelled(next(&socket, &places)).await {
             while connections.try_join_next().is_some() {}
             let stream = FailsWhenStalled::new(stream, limits.read_time);
-            let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.clone());
+            // A token of its own: each poll of a connection locks it, and would wait for all the others.
+            let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.child_token());
             let counted = Counted::new(&open);
             connections.spawn(async move {
-                connection(stream, &builder, handler, stop).await;
+                connection(stream, peer, &builder, handler, stop).await;
                 drop((place, counted));
             });
         }
@@ -60,10 +62,11 @@ impl Listener {
 }
 
 /// The next connection, as soon as there is a place for it.
-async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.ok();
-    (accept(socket).await, place)
+    let (stream, peer) = accept(socket).await;
+    (stream, peer, place)
 }
 
 /// Counts a connection as long as it is there, also when its task is ended.
@@ -82,13 +85,13 @@ impl Drop for Counted {
     }
 }
 
-async fn accept(socket: &TcpListener) -> TcpStream {
+async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are small and written at once: waiting for more of them only costs time.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
@@ -100,12 +103,13 @@ async fn accept(socket: &TcpListener) -> TcpStream {
 
 async fn connection(
     stream: FailsWhenStalled<TcpStream>,
+    peer: SocketAddr,
     builder: &http1::Builder,
     handler: Handler,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request| {
-        let answer = handler(request);
+        let answer = handler(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));

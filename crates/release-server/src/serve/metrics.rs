@@ -9,12 +9,13 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use release_core::{Action, Phase, ReleaseKey, ReleaseSpec, ReleaseTask, Report, Stage, Step, StepKind};
 use release_engine::{Cause, Event, Mesh};
 use release_xds::EnvoyMesh;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -33,6 +34,7 @@ pub(super) struct Metrics {
     failures: Family<Labels<2>, Counter>,
     store_errors: Counter,
     unclosed: Family<Labels<1>, Gauge>,
+    oldest_takeover: Gauge<f64, AtomicU64>,
     requests: Family<Answered, Counter>,
     in_progress: Gauge,
     connections: Gauge,
@@ -49,11 +51,14 @@ struct Answered {
     status: u16,
 }
 
-/// Where a task is, and since when if that was seen.
+/// Where a task is.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     phase: Phase,
+    /// Since when, if that was seen.
     since: Option<Instant>,
+    /// When its takeover began, or was found to be under way.
+    takeover: Option<Instant>,
 }
 
 impl Metrics {
@@ -69,6 +74,7 @@ impl Metrics {
             failures: Family::default(),
             store_errors: Counter::default(),
             unclosed: Family::default(),
+            oldest_takeover: Gauge::default(),
             requests: Family::default(),
             in_progress: Gauge::default(),
             connections: Gauge::default(),
@@ -96,6 +102,13 @@ impl Metrics {
             metrics.store_errors.clone(),
         );
         registry.register("unclosed", "Tasks that are not closed, by phase or stage", metrics.unclosed.clone());
+        registry.register_with_unit(
+            "oldest_takeover",
+            "How long the takeover that began first has been going on, 0 if there is none; one that was found at the start \
+             counts from then",
+            Unit::Seconds,
+            metrics.oldest_takeover.clone(),
+        );
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
         registry.register(
             "http_requests_in_progress",
@@ -108,9 +121,11 @@ impl Metrics {
 
     /// All of them, in the text format that Prometheus reads.
     pub(super) fn text(&self) -> String {
-        for (name, number) in self.count_unclosed() {
+        let (unclosed, oldest) = self.look_at_tasks();
+        for (name, number) in unclosed {
             self.unclosed.get_or_create(&[("stage", name)]).set(number);
         }
+        self.oldest_takeover.set(oldest.map_or(0.0, |began| began.elapsed().as_secs_f64()));
         let mut text = String::new();
         // Writing to a String never fails.
         encode(&mut text, &self.registry).unwrap_or_default();
@@ -163,14 +178,22 @@ impl Metrics {
     }
 
     fn place(&self, key: &ReleaseKey, phase: Phase, since: Option<Instant>) {
-        self.tasks().insert(key.clone(), Place { phase, since });
+        let takeover = matches!(phase, Phase::Closing(..)).then(Instant::now);
+        self.tasks().insert(key.clone(), Place { phase, since, takeover });
     }
 
     fn moved(&self, key: &ReleaseKey, from: Phase, to: Phase) {
         let now = Instant::now();
         let before = {
             let tasks = &mut *self.tasks();
-            let place = Place { phase: to, since: Some(now) };
+            // A cancel that overtakes an end is a takeover of its own.
+            let takeover = match (from, to) {
+                (Phase::Closing(before, _), Phase::Closing(action, _)) if before == action => {
+                    tasks.get(key).and_then(|place| place.takeover).or(Some(now))
+                }
+                _ => matches!(to, Phase::Closing(..)).then_some(now),
+            };
+            let place = Place { phase: to, since: Some(now), takeover };
             if to.is_closed() { tasks.remove(key) } else { tasks.insert(key.clone(), place) }
         };
         let Phase::Closing(action, stage) = from else { return };
@@ -188,9 +211,12 @@ impl Metrics {
         self.takeovers.get_or_create(&[("action", action_name(action)), ("result", result)]).inc();
     }
 
-    fn count_unclosed(&self) -> [(&'static str, i64); 6] {
+    /// How many tasks are in each stage or phase, and when the oldest takeover began.
+    fn look_at_tasks(&self) -> ([(&'static str, i64); 6], Option<Instant>) {
+        let mut oldest: Option<Instant> = None;
         let mut counts = ["deploying", "running", "preparing", "routing", "draining", "retiring"].map(|name| (name, 0));
         for place in self.tasks().values() {
+            oldest = oldest.into_iter().chain(place.takeover).min();
             let name = match place.phase {
                 Phase::Deploying => "deploying",
                 Phase::Running => "running",
@@ -199,7 +225,7 @@ impl Metrics {
             };
             counts.iter_mut().filter(|(counted, _)| *counted == name).for_each(|(_, number)| *number += 1);
         }
-        counts
+        (counts, oldest)
     }
 
     fn tasks(&self) -> MutexGuard<'_, HashMap<ReleaseKey, Place>> {
@@ -328,5 +354,29 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_oldest_takeover_counts_from_its_beginning_to_its_end() {
+        let metrics = Metrics::new(None);
+        let keys = ["a", "b"].map(|id| ReleaseKey::parse("mesh-1", "shop", id).unwrap());
+        let moves = |key, from, to| {
+            metrics.observe(Event::Moved { key, from, to });
+            metrics.look_at_tasks().1
+        };
+        let [end, cancel] = [Action::End, Action::Cancel].map(|action| move |stage| Phase::Closing(action, stage));
+        assert!(metrics.text().lines().any(|line| line == "release_oldest_takeover_seconds 0.0"), "{}", metrics.text());
+        let first = moves(&keys[0], Phase::Running, end(Stage::Preparing)).unwrap();
+        assert_eq!(moves(&keys[1], Phase::Running, end(Stage::Preparing)), Some(first));
+        assert_eq!(
+            moves(&keys[0], end(Stage::Preparing), end(Stage::Routing)),
+            Some(first),
+            "stages are of one takeover"
+        );
+        let second = moves(&keys[0], end(Stage::Routing), cancel(Stage::Preparing)).unwrap();
+        assert!(second > first, "the other one is the oldest now");
+        let third = moves(&keys[1], end(Stage::Preparing), Phase::Running).unwrap();
+        assert!(third > second);
+        assert_eq!(moves(&keys[0], cancel(Stage::Preparing), Phase::Closed(Action::Cancel)), None);
     }
 }

@@ -9,12 +9,13 @@
 //!
 //! | flag | line |
 //! |---|---|
-//! | `--token-file` | `TOKEN MESHES` |
+//! | `--token-file` | `TOKEN MESHES [name=NAME]` |
 //! | `--aksk-file` | `ACCESS-KEY SECRET-KEY MESHES` |
 //!
 //! `MESHES` is `*` for every mesh, or mesh ids separated by commas: a caller gets 403 for any other. Tokens and secret keys
 //! have 16 characters or more; all fields are printable ASCII. The files are read at the start. What is wrong with one is
-//! said with the number of the line and never with its text.
+//! said with the number of the line and never with its text. The log names callers: by `NAME` or else the number of the line,
+//! and by the access key.
 //!
 //! # Envoys
 //!
@@ -36,7 +37,10 @@ mod api;
 mod arguments;
 mod auth_file;
 mod body;
+mod callers;
 mod config;
+mod exchange;
+mod files;
 mod handler;
 mod listener;
 mod metrics;
@@ -47,6 +51,7 @@ mod stalled;
 mod telemetry;
 
 pub use arguments::Arguments;
+pub use callers::NamedTokens;
 pub use config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
 pub use server::{Server, StartError};
 
@@ -76,6 +81,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn serve(config: Config) -> Result<(), StartError> {
+    files::make_room(&config);
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(StartError::System)?;
     let limit = config.options.shutdown_limit;
     // Until when what is still under way is waited for.

@@ -3,6 +3,7 @@
 //!
 //! The credentials must be for every mesh, because an Envoy may be of any: else 403.
 
+use super::exchange;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 use release_http::{Authenticate, Body, Caller, Codes, Problem, ProblemKind};
 use release_xds::control::ForgetError;
 use release_xds::{EnvoyMesh, NodeReport};
+use tracing::Instrument as _;
 
 const NODES: &str = "/nodes";
 
@@ -91,7 +93,7 @@ fn list(nodes: &[NodeReport]) -> Result<Response<Body>, Problem> {
 async fn forget(envoys: &EnvoyMesh, node: &str) -> Result<Response<Body>, Problem> {
     let node = percent_encoding::percent_decode_str(node).decode_utf8();
     let node = node.map_err(|_| Problem::new(ProblemKind::Invalid, "The node's id is not UTF-8."))?;
-    match envoys.forget(&node).await {
+    match envoys.forget(&node).instrument(exchange::span()).await {
         Ok(()) => Ok(Response::new(Body::default())),
         Err(error @ ForgetError::Unknown) => {
             Err(Problem::new(ProblemKind::NotFound, format!("{}: list them with GET {NODES}.", capitalised(&error))))

@@ -2,6 +2,7 @@
 
 use super::api::EngineApi;
 use super::config::{Authentication, Config, MeshConfig, Options, StoreConfig};
+use super::exchange;
 use super::handler::{self, Handler, HandlerOptions, Operator};
 use super::listener::Listener;
 use super::metrics::{Counted, Metrics};
@@ -10,12 +11,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use release_core::{Error, ReleaseKey};
 use release_engine::{Engine, EngineError, Mesh, Settings, Store, StoreError};
 use release_store::{MemoryStore, OpenError, RedbStore};
-use release_xds::EnvoyMesh;
+use release_xds::{EnvoyMesh, NotServing};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -147,6 +148,7 @@ impl Server {
         let settings = Settings {
             wait: options.wait,
             observer: Arc::new(move |event| observer.observe(event)),
+            span: exchange::span,
             ..Settings::default()
         };
         let engine = Engine::start(store, counted, settings).await?;
@@ -244,6 +246,10 @@ struct Beside {
     envoys: Option<EnvoyMesh>,
 }
 
+/// How long after a write failed the server counts as ready again, if nothing was written since: who is not ready is given
+/// nothing to write. Longer than the pause after which a takeover that is under way tries again.
+const ANOTHER_TRY: Duration = Duration::from_mins(1);
+
 struct EngineOperator<S, M> {
     engine: Engine<S, M>,
     envoys: Option<EnvoyMesh>,
@@ -259,11 +265,22 @@ impl<S: Store, M: Mesh> Operator for EngineOperator<S, M> {
         if self.stop.is_cancelled() {
             return Err("the server is going down");
         }
+        if let Some(Err(error)) = self.envoys.as_ref().map(EnvoyMesh::serves) {
+            exchange::within(|| tracing::warn!(%error, "not ready"));
+            return Err(match error {
+                NotServing::Ended => "the control plane of the Envoys has ended",
+                NotServing::Unsaved => "what the control plane of the Envoys must remember can't be saved",
+                _ => "the control plane of the Envoys does not serve",
+            });
+        }
+        if self.engine.failed_write().is_some_and(|ago| ago < ANOTHER_TRY) {
+            return Err("writes to the store fail");
+        }
         let Ok(nobody) = ReleaseKey::parse("readyz", "readyz", "readyz") else { return Ok(()) };
         match self.engine.get(&nobody).await {
             Ok(_) | Err(EngineError::Refused { error: Error::UnknownRelease(_), .. }) => Ok(()),
             Err(error) => {
-                tracing::warn!(%error, "not ready");
+                exchange::within(|| tracing::warn!(%error, "not ready"));
                 Err("the store does not answer")
             }
         }

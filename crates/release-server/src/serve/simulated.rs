@@ -38,7 +38,7 @@ impl Simulated {
     /// What answers the requests of the data plane.
     pub(super) fn handler(&self) -> Handler {
         let mesh = self.clone();
-        Arc::new(move |request| {
+        Arc::new(move |request, _| {
             let response = mesh.route(&request);
             Box::pin(std::future::ready(response))
         })

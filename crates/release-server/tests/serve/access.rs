@@ -4,6 +4,8 @@ use crate::client::Client;
 use crate::process::{Process, serve};
 use http::Method;
 use release_http::testkit::Signer;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
@@ -15,7 +17,7 @@ const WRONG: &str = "a-wrong-token-but-a-secret";
 
 fn start(directory: &TempDir, format: &str) -> Process {
     let [tokens, keys] = ["tokens", "keys"].map(|name| directory.path().join(name));
-    fs::write(&tokens, format!("{EVERYWHERE} *\n{ONE_MESH} mesh-2,mesh-3\n")).unwrap();
+    fs::write(&tokens, format!("{EVERYWHERE} * name=console\n{ONE_MESH} mesh-2,mesh-3\n")).unwrap();
     fs::write(&keys, format!("access-1 {SECRET} mesh-1\n")).unwrap();
     let mut command = serve(["--listen=127.0.0.1:0", "--mesh=simulated", "--store=memory", "--simulated-lag=0"]);
     command.args(["--log=trace", "--log-format", format]).arg("--token-file").arg(tokens).arg("--aksk-file").arg(keys);
@@ -64,7 +66,38 @@ async fn callers_get_in_with_what_they_have_and_no_secret_is_logged() {
             assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         }
         assert!(log.contains("answered"), "{log}");
+        if format == "json" {
+            its_callers_are_named(&log);
+        }
     }
+}
+
+/// Who did this, and who was kept out?
+fn its_callers_are_named(log: &str) {
+    let mut seen = BTreeSet::new();
+    for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let span = &line["span"];
+        if line["message"] == "answered" {
+            assert!(span["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{line}");
+            seen.insert((line["status"].as_u64().unwrap(), span["caller"].as_str().map(str::to_owned)));
+        }
+        if line["message"] == "a release moved" && line["from"] == "deploying" {
+            assert!(span["caller"].is_null(), "nobody asked for that: {line}");
+        }
+    }
+    let expected = [
+        (200, Some("access-1")),
+        (200, Some("console")),
+        (200, Some("token of line 2")),
+        (201, Some("console")),
+        (401, None),
+        (403, Some("access-1")),
+        (403, Some("token of line 2")),
+    ];
+    for (status, caller) in expected {
+        assert!(seen.contains(&(status, caller.map(str::to_owned))), "{status} {caller:?} is not in {seen:?}");
+    }
+    assert!(seen.iter().all(|(status, caller)| *status != 401 || caller.is_none()), "{seen:?}");
 }
 
 async fn signed(client: &Client, secret: &str, path: &str) -> u16 {

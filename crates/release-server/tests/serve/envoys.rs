@@ -2,7 +2,7 @@
 //! real Envoys.
 
 use crate::client::{Client, LIMIT, Release};
-use crate::process::{Process, serve};
+use crate::process::{Process, limit_files, serve};
 use http::Method;
 use release_xds::service::Kind;
 use release_xds::testkit::SimulatedNode;
@@ -204,4 +204,33 @@ async fn operators_list_and_forget_nodes_on_the_command_line() {
     );
     let (code, text) = run(&["nodes", "forget", strange]);
     assert!(code != 0 && text.contains("`release-server nodes list` shows"), "{text}");
+}
+
+/// The state file can't be written any more, as on a full disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_its_control_plane_can_save_nothing() {
+    let surroundings = Surroundings::new().await;
+    let (process, xds, operator) = surroundings.serve();
+    assert_eq!(operator.get("/readyz").await.ok().text, "ready\n");
+    limit_files(&process, "1");
+    // That it is there must be remembered before it is sent routes.
+    let _node = SimulatedNode::connect(xds, "envoy-1", "mesh-1").await.unwrap();
+    let why = "not ready: what the control plane of the Envoys must remember can't be saved\n";
+    assert_eq!(until_ready(&operator, 503).await, why);
+    limit_files(&process, "unlimited");
+    assert_eq!(until_ready(&operator, 200).await, "ready\n");
+}
+
+/// Waits until the probe has this status, and returns its text.
+async fn until_ready(client: &Client, status: u16) -> String {
+    let seen = async {
+        loop {
+            let answer = client.get("/readyz").await;
+            if answer.status == status {
+                return answer.text;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, seen).await.unwrap()
 }

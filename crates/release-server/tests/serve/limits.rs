@@ -1,8 +1,9 @@
 //! What one client can't do to the others.
 
 use crate::client::{Client, LIMIT};
-use crate::process::Process;
+use crate::process::{OPEN, Process};
 use http::Method;
+use std::process::Command;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -83,6 +84,27 @@ async fn connections_over_the_limit_wait_for_a_place() {
     assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "there was a third place");
     drop(open.pop());
     waiting.await.ok();
+}
+
+/// Else connections would be refused although there are places for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_room_for_the_connections_that_are_allowed() {
+    for (soft, hard, expected) in [(200, 4096, 564), (1000, 4096, 1000), (200, 300, 300)] {
+        let mut command = Command::new("sh");
+        let limits = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
+        command.args(["-c", &limits, "sh", env!("CARGO_BIN_EXE_release-server"), "serve"]);
+        let process = Process::start({
+            command.args(OPEN).args(["--store=memory", "--max-connections=500"]);
+            command
+        });
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let numbers: Vec<u64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
+        assert_eq!(numbers, [expected, hard]);
+        process.signal("TERM");
+        let (_, log) = process.ended();
+        assert_eq!(log.contains(&format!("allowed={hard} needed=564")), hard < 564, "{log}");
+    }
 }
 
 /// Sends a text as it is, and returns the status of the answer and all of it.

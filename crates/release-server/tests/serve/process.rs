@@ -22,9 +22,11 @@ pub(crate) struct Process {
 
 /// The command `serve` with nothing in its environment that a test did not put there, and a mesh that works at once.
 pub(crate) fn serve<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    // Whatever becomes of the tests, they leave no process behind.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_release-server")]);
+    // Whatever becomes of the tests, they leave no process behind. Who ignores that signal gets an error where a file would
+    // become too large, as with a full disk.
+    let mut command = Command::new("sh");
+    let run = "trap '' XFSZ; exec setpriv --pdeathsig KILL \"$@\"";
+    command.args(["-c", run, "sh", env!("CARGO_BIN_EXE_release-server")]);
     command.env_clear().env("RELEASE_SIMULATED_LAG", "0").arg("serve").args(arguments);
     command
 }
@@ -108,6 +110,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets no file of the process become longer than that.
+pub(crate) fn limit_files(process: &Process, bytes: &str) {
+    let limit = ["--pid", &process.id().to_string(), &format!("--fsize={bytes}:unlimited")].map(str::to_owned);
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
 }
 
 /// Runs a command that ends by itself; returns its exit code and what it wrote to standard error.

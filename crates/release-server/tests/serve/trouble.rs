@@ -1,11 +1,10 @@
 //! A store that fails or is full in the middle; a mesh that refuses, hangs, panics and comes back.
 
 use crate::in_process::{InProcess, STAGES, directory, hang_in};
-use crate::process::{OPEN, Process, serve};
+use crate::process::{OPEN, Process, limit_files, serve};
 use http::Method;
 use release_core::{Stage, Step, Version};
 use release_testkit::{Behaviour, Mood};
-use std::process::Command;
 use std::time::Duration;
 
 const WAIT: Duration = Duration::from_mins(2);
@@ -78,17 +77,29 @@ async fn it_is_not_ready_while_the_store_is_down() {
     client.get("/readyz").await.ok();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_writes_fail() {
+    let directory = directory();
+    let InProcess { server: _server, client, store, .. } = InProcess::start(directory.path(), WAIT).await;
+    let release = client.at_a_fifth("cart").await;
+    store.be(Mood::Full);
+    // Nothing is written for a probe, so nobody knows yet.
+    client.get("/readyz").await.ok();
+    assert_eq!(release.delete("end").await.status, 500);
+    let answer = client.get("/readyz").await;
+    assert_eq!((answer.status, answer.text.as_str()), (503, "not ready: writes to the store fail\n"));
+    store.be(Mood::Works);
+    release.delete("end").await.ok();
+    client.get("/readyz").await.ok();
+}
+
 /// The real binary, and a file that can't be written any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing_that_was_accepted() {
     let directory = directory();
-    // Who ignores this signal gets an error where a file would become too large, as with a full disk.
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_release-server"), "serve"]);
-    let process = Process::start({
-        command.args(OPEN).arg("--data").arg(directory.path());
-        command
-    });
+    let mut command = serve(OPEN);
+    command.arg("--data").arg(directory.path());
+    let process = Process::start(command);
     let release = process.client.at_a_fifth("cart").await;
     let before = release.get().await.text;
     limit_files(&process, "4096");
@@ -108,11 +119,6 @@ async fn a_full_disk_loses_nothing_that_was_accepted() {
     command.arg("--data").arg(directory.path());
     let again = Process::start(command);
     release.at(&again.client).until_closed("end").await;
-}
-
-fn limit_files(process: &Process, bytes: &str) {
-    let limit = ["--pid", &process.id().to_string(), &format!("--fsize={bytes}:unlimited")].map(str::to_owned);
-    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,8 +162,8 @@ async fn a_mesh_that_hangs_or_panics_is_waited_for_and_comes_back() {
             assert_eq!(answer.status, 500, "{name}");
             assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
             if panics {
-                let metrics = client.get("/metrics").await.ok().text;
-                assert!(metrics.contains(r#"reason="panic"} "#), "{metrics}");
+                let panics = r#"release_step_failures_total{step="ensure ready",reason="panic"}"#;
+                client.until_metric(panics, |number| number >= 1.0).await;
             } else {
                 release.until(|status| status["stage"] == name).await;
             }
