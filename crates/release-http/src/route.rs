@@ -144,6 +144,11 @@ mod tests {
             let route = Route::find(&operation.method(), operation.path()).unwrap();
             assert_eq!(route.operation, operation);
             assert_eq!(route.mesh, "{mesh_id}");
+            #[cfg(feature = "testkit")]
+            assert_eq!(
+                crate::testkit::route(&operation.method(), operation.path()),
+                Some((operation, [route.mesh, route.namespace, route.release]))
+            );
         }
     }
 
