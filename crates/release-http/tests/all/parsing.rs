@@ -2,7 +2,7 @@
 
 use crate::support::{CREATE, RELEASES, ask, refusal, request, service, told};
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use release_core::Action;
 use release_http::testkit::block_on;
 use release_http::{Call, Codes, Operation, Problem, ProblemKind};
@@ -237,17 +237,23 @@ impl http_body::Body for Chunks {
     }
 }
 
-fn send(chunks: Vec<Result<&'static [u8], &'static str>>) -> u16 {
+fn send(chunks: Vec<Result<&'static [u8], &'static str>>) -> (u16, String) {
     let asked = request("POST", RELEASES, "").map(|_| Chunks(chunks));
-    block_on(service().body_limit(400).answer(asked)).status().as_u16()
+    let (head, body) = block_on(service().body_limit(400).answer(asked)).into_parts();
+    let body = block_on(body.collect()).unwrap().to_bytes();
+    (head.status.as_u16(), String::from_utf8_lossy(&body).into_owned())
 }
 
 #[test]
 fn a_body_of_unknown_length_is_read_up_to_the_limit() {
     let (start, end) = CREATE.as_bytes().split_at(20);
-    assert_eq!(send(vec![Ok(start), Ok(end)]), 201);
-    assert_eq!(send(vec![Ok(&[b' '; 399]), Ok(b"  ")]), 413);
-    assert_eq!(send(vec![Ok(start), Err("reset")]), 400);
+    assert_eq!(send(vec![Ok(start), Ok(end)]).0, 201);
+    let (status, said) = send(vec![Ok(&[b' '; 399]), Ok(b"  ")]);
+    assert_eq!(status, 413);
+    assert!(said.contains("the limit of 400 bytes"), "{said}");
+    let (status, said) = send(vec![Ok(start), Err("reset")]);
+    assert_eq!(status, 400);
+    assert!(said.contains("ended before it was complete"), "{said}");
 }
 
 #[test]
