@@ -53,6 +53,12 @@ pub struct Arguments {
     #[arg(long, help_heading = "Mesh", env = "RELEASE_FENCE", value_name = "SECONDS", value_parser = seconds())]
     fence: Option<u64>,
 
+    /// How long the workers of an Envoy may go on with old routes after it has confirmed new ones; more where Envoys get so little
+    /// processor time that they stand still for longer
+    #[arg(long, help_heading = "Mesh", env = "RELEASE_GRACE", value_name = "MILLISECONDS", default_value_t = 250,
+          value_parser = RangedU64ValueParser::<u64>::new().range(250..=3_600_000))]
+    grace: u64,
+
     /// How long each step of the simulated mesh takes
     #[arg(
         long,
@@ -208,7 +214,8 @@ impl Arguments {
             Store::Redb => self.data.as_ref().map(|data| data.join("mesh.json")),
         };
         let fence = self.fence.map(Duration::from_secs);
-        let settings = control::Settings { min_nodes: self.min_nodes, fence, ..control::Settings::default() };
+        let grace = Duration::from_millis(self.grace);
+        let settings = control::Settings { min_nodes: self.min_nodes, grace, fence };
         Ok(MeshConfig::Envoy(release_xds::Config { listen, services, state, settings }))
     }
 
@@ -252,3 +259,36 @@ Also served, without authentication: /healthz, /readyz, /metrics in the format o
 Operators whose credentials are for every mesh see the Envoys with GET /nodes, and have one that is gone for good forgotten with
 DELETE /nodes/ID.
 There is no TLS: put a proxy in front where the network is not yours.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn settings(more: &[&str]) -> control::Settings {
+        let envoys =
+            ["serve", "--no-auth", "--store=memory", "--mesh=envoy", "--xds-listen=127.0.0.1:0", "--services=x"];
+        let line = Line::try_parse_from(envoys.iter().chain(more)).unwrap();
+        match Config::try_from(line.arguments).unwrap().mesh {
+            MeshConfig::Envoy(config) => config.settings,
+            MeshConfig::Simulated { .. } => panic!("not the mesh that was asked for"),
+        }
+    }
+
+    #[test]
+    fn how_careful_the_mesh_is() {
+        assert_eq!(settings(&[]), control::Settings::default());
+        let expected = control::Settings {
+            min_nodes: 3,
+            grace: Duration::from_millis(1500),
+            fence: Some(Duration::from_secs(20)),
+        };
+        assert_eq!(settings(&["--min-nodes=3", "--grace=1500", "--fence=20"]), expected);
+    }
+}

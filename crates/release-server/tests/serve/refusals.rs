@@ -60,6 +60,7 @@ fn the_server_refuses_to_start_and_says_why() {
         ("no connections", [&words(&memory)[..], &words(&["--no-auth", "--max-connections=0"])].concat()),
         ("no such level", [&words(&memory)[..], &words(&["--no-auth", "--log=inof"])].concat()),
         ("no level of a target", [&words(&memory)[..], &words(&["--no-auth", "--log=info,hyper=2much"])].concat()),
+        ("too short a grace", [&words(&memory)[..], &words(&["--no-auth", "--grace=249"])].concat()),
         ("too long a wait", [&words(&memory)[..], &words(&["--no-auth", "--wait=100000"])].concat()),
     ];
     let mut transcript = Vec::new();
