@@ -46,7 +46,7 @@ fn explore(mut runner: TestRunner) -> Seen {
     seen.into_inner()
 }
 
-/// If this fails after a change of the world or the scripts: `cargo run -p release-xds --features testkit --example seeds`.
+/// If this fails after a change of the world or the scripts: `cargo run -p release-xds --features testkit --example xds_seeds`.
 #[test]
 fn the_seeds_of_the_fuzzer_are_the_scripts() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/xds_control");

@@ -1,4 +1,5 @@
-//! Writes the seeds of the fuzz target `xds_control` to `fuzz/seeds/`: `cargo run -p release-xds --features testkit --example seeds`.
+//! Writes the seeds of the fuzz target `xds_control` to `fuzz/seeds/`:
+//! `cargo run -p release-xds --features testkit --example xds_seeds`.
 
 use release_xds::testkit::scripts;
 use std::path::Path;
