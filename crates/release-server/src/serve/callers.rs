@@ -1,10 +1,9 @@
 //! Callers by name, for the log: who cancelled this release?
 
 use super::exchange;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use release_http::{Authenticate, Caller, Denied, Tokens};
+use release_http::{AkSk, Authenticate, Caller, Denied, Tokens};
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
@@ -58,10 +57,7 @@ impl Authenticate for NamedTokens {
 
 /// Notes the access key of a request whose signature is right: it is the name of the caller, and no secret.
 pub(super) fn note_access_key(headers: &HeaderMap) {
-    let signature = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let parameters = signature.and_then(|value| value.split_once(' ')).map(|(_, parameters)| parameters.split(','));
-    let access = parameters.and_then(|mut parameters| parameters.find_map(|part| part.trim().strip_prefix("Access=")));
-    if let Some(access) = access {
+    if let Some(access) = AkSk::access_key(headers) {
         exchange::is_of(access.into());
     }
 }

@@ -7,7 +7,7 @@ mod replay;
 use super::{Authenticate, Caller, Denied, SIGNATURE_CHALLENGE};
 use authorization::Authorization;
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use replay::Seen;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,6 +91,25 @@ impl AkSk {
     pub fn repeatable_reads(mut self) -> Self {
         self.repeatable_reads = true;
         self
+    }
+
+    /// The access key that a request is signed with by its own word. Of a request that was let in it is the name of the caller, and
+    /// no secret.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use http::header::AUTHORIZATION;
+    /// use release_http::AkSk;
+    ///
+    /// let signature = "0".repeat(64);
+    /// let signed = format!("SDK-HMAC-SHA256 Access=pipeline, SignedHeaders=host;x-sdk-date, Signature={signature}");
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, signed.parse()?)]);
+    /// assert_eq!(AkSk::access_key(&headers), Some("pipeline"));
+    /// assert_eq!(AkSk::access_key(&HeaderMap::new()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn access_key(headers: &HeaderMap) -> Option<&str> {
+        Authorization::of(headers).ok().map(|authorization| authorization.access)
     }
 
     fn check(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
