@@ -135,7 +135,7 @@ impl Control {
         if kind == Kind::Cluster {
             self.arm(&node, &contents, &ttl, now);
             if let Some(fence) = beat.filter(|_| !ttl.is_empty()) {
-                self.beats.push_back((now + fence / 3, id));
+                self.beats.push_back((beat_after(now, fence), id));
             }
         }
         let sent = Sent { version, nonce, contents, ttl, at: now, answer: Answer::Outstanding };
@@ -251,7 +251,12 @@ fn has_clusters(stream: &Stream, content: &Content) -> bool {
 fn next_beat(stream: &Stream, ttl: Duration) -> Option<Moment> {
     let sent = stream.subscriptions.get(&Kind::Cluster)?.sent.as_ref()?;
     // Also after a refusal: what the node had taken before would end.
-    (!sent.ttl.is_empty() && sent.answer != Answer::Outstanding).then(|| sent.at + ttl / 3)
+    (!sent.ttl.is_empty() && sent.answer != Answer::Outstanding).then(|| beat_after(sent.at, ttl))
+}
+
+/// When what was sent at that moment is to be sent again: two of three may be lost on the way.
+fn beat_after(sent: Moment, ttl: Duration) -> Moment {
+    sent + ttl / 3
 }
 
 impl Control {

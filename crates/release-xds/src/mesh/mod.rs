@@ -280,11 +280,11 @@ impl Inner {
     /// Returns whether that was done: not while something is unsaved that a crash would take back.
     fn declare(&self, services: Vec<Description>) -> Result<bool, control::DeclareError> {
         let declared = services.iter().map(declared).collect();
-        let saved = |control: &Control| control.unsaved().is_none();
-        if !self
-            .hub
-            .tell(|control, _| if saved(control) { control.declare(declared).map(|()| true) } else { Ok(false) })?
-        {
+        let taken = self.hub.tell(|control, _| match control.unsaved() {
+            Some(_) => Ok(false),
+            None => control.declare(declared).map(|()| true),
+        })?;
+        if !taken {
             return Ok(false);
         }
         let by_name = services.into_iter().map(|service| (service.name.clone(), service)).collect();
