@@ -19,6 +19,9 @@ pub struct Bootstrap {
     pub source: Source,
     /// How many worker threads serve requests.
     pub workers: u32,
+    /// Whether the header `x-test-stall-ms` of a request stalls the worker that has it, for that much of the processor's time:
+    /// a process that is paused stalls no less of it when it goes on.
+    pub stalls: bool,
     /// A layer of its runtime configuration, such as `{"re2": {"max_program_size": {"error_level": 50}}}`; null for none.
     pub runtime: Value,
 }
@@ -40,10 +43,25 @@ pub enum Source {
 /// An Envoy asks a control plane that is gone again after this long, at the most.
 const RECONNECT: Duration = Duration::from_millis(500);
 
+const STALL: &str = r#"
+function envoy_on_request(request)
+  local stall = tonumber(request:headers():get("x-test-stall-ms") or "")
+  local start = os.clock()
+  while stall and os.clock() - start < stall / 1000 do end
+end
+"#;
+
 impl Bootstrap {
     /// A node with two workers that asks a control plane.
     pub fn new(node: &str, routes: &str, source: Source) -> Self {
-        Self { node: node.to_owned(), routes: routes.to_owned(), source, workers: 2, runtime: Value::Null }
+        Self {
+            node: node.to_owned(),
+            routes: routes.to_owned(),
+            source,
+            workers: 2,
+            stalls: false,
+            runtime: Value::Null,
+        }
     }
 
     /// In the form of Envoy's configuration file.
@@ -79,6 +97,16 @@ impl Bootstrap {
 
     fn http(&self, routes: &Value) -> Value {
         let extension = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
+        let stall = json!({"name": "stall", "typed_config": {
+            "@type": extension("http.lua.v3.Lua"),
+            "default_source_code": {"inline_string": STALL},
+        }});
+        let fault = json!({"name": "fault", "typed_config": {
+            "@type": extension("http.fault.v3.HTTPFault"),
+            "delay": {"header_delay": {}, "percentage": {"numerator": 100}},
+        }});
+        let last = json!({"name": "router", "typed_config": {"@type": extension("http.router.v3.Router")}});
+        let filters: Vec<_> = self.stalls.then_some(stall).into_iter().chain([fault, last]).collect();
         json!({
             "name": "http",
             "typed_config": {
@@ -88,13 +116,7 @@ impl Bootstrap {
                 "use_remote_address": true,
                 "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]},
                 "rds": {"route_config_name": self.routes, "config_source": routes},
-                "http_filters": [
-                    {"name": "fault", "typed_config": {
-                        "@type": extension("http.fault.v3.HTTPFault"),
-                        "delay": {"header_delay": {}, "percentage": {"numerator": 100}},
-                    }},
-                    {"name": "router", "typed_config": {"@type": extension("http.router.v3.Router")}},
-                ],
+                "http_filters": filters,
             },
         })
     }

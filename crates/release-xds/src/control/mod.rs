@@ -3,7 +3,7 @@
 //! - `catalogue`: services as resources, each content with an id
 //! - `stream`, `holds`: what a node was sent, and what it may route by because of that
 //! - `nodes`, `pushes`: requests in, responses out
-//! - `declared`, `releases`, `progress`: services and steps of releases in, how far they are out
+//! - `declared`, `releases`, `progress`, `withdrawal`: services and steps of releases in, how far they are out
 //! - `memory`: what must outlive a restart
 
 mod catalogue;
@@ -17,6 +17,7 @@ mod pushes;
 mod redact;
 mod releases;
 mod stream;
+mod withdrawal;
 
 pub use declared::{DeclareError, Declared};
 pub use memory::{Fence, Memory, Remembered};
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Stream;
+use withdrawal::Withdrawal;
 
 /// How careful a [`Control`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +42,12 @@ pub struct Settings {
     /// How many nodes with routes to a service must be known before a routing of it can be confirmed. At least 1: nobody
     /// can't confirm anything. 1.
     pub min_nodes: usize,
-    /// How long the workers of an Envoy may go on with the old routes after it has confirmed the new ones. Measured on
-    /// Envoy 1.40: up to 30 ms with starved workers. 250 ms.
+    /// How long the workers of an Envoy may go on with what they had after it has confirmed what is new: the old routes, and the
+    /// cluster of a version that lost. Measured on Envoy 1.40: up to 30 ms with starved workers. 250 ms.
+    ///
+    /// It is waited for twice, before a version counts as drained and before its workloads are stopped: a machine that stood
+    /// still in between has used up the first. What no wait bounds is a worker that stands still by itself while the main
+    /// thread of its Envoy goes on; a `watchdogs` section with a `kill_timeout` in the bootstrap does.
     pub grace: Duration,
     /// How long a node that is cut off keeps the cluster of a version that lost, after it was last told to; `None`: for ever.
     ///
@@ -98,6 +104,8 @@ pub struct Control {
     beats: VecDeque<(Moment, StreamId)>,
     /// From when on no request by an old route can be under way to a cluster.
     free: BTreeMap<String, Moment>,
+    /// The clusters of versions that were retired, until their workloads are gone.
+    withdrawals: BTreeMap<String, Withdrawal>,
     /// The requests in progress by the load reports, and when there was last one.
     loads: BTreeMap<u64, BTreeMap<String, u64>>,
     last_load: BTreeMap<String, (u64, Moment)>,
@@ -184,6 +192,7 @@ impl Control {
             due: BTreeSet::new(),
             beats: VecDeque::new(),
             free: BTreeMap::new(),
+            withdrawals: Withdrawal::remembered(&memory, now),
             loads: BTreeMap::new(),
             last_load: BTreeMap::new(),
             memory,

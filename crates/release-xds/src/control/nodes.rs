@@ -165,6 +165,9 @@ impl Control {
         }
         let after = stream.holds.clone();
         self.departed(&before, &after, now);
+        if kind == Kind::Cluster {
+            self.drops(id, now);
+        }
         self.remember_node(&name);
         self.due.insert(id);
     }

@@ -2,9 +2,8 @@
 
 use super::holds::Standing;
 use super::releases::service_of;
-use super::stream::Answer;
 use super::{Control, Moment, Node, NodeState};
-use crate::service::{Kind, ServiceName, cluster_name};
+use crate::service::{ServiceName, cluster_name};
 use release_core::{ReleaseSpec, Version};
 
 /// How far a step is.
@@ -182,30 +181,6 @@ impl Control {
     pub(super) fn in_progress(&self, cluster: &str) -> u64 {
         self.loads.values().filter_map(|loads| loads.get(cluster)).sum()
     }
-
-    /// Whether the cluster of a version that was retired is gone from every node that is connected.
-    pub fn withdrawn(&self, spec: &ReleaseSpec, version: Version) -> Progress<()> {
-        let name = service_of(spec);
-        let cluster = cluster_name(&name, spec.label(version));
-        let unsaved = self.services.get(&name).is_some_and(|managed| !self.is_saved(managed.memory));
-        let mut waiting = Waiting { unsaved, ..Waiting::default() };
-        for (id, node) in &self.nodes {
-            match node.dropped(&cluster) {
-                Ok(true) => {}
-                Ok(false) => waiting.blockers.push(node.blocker(id)),
-                Err(reason) => {
-                    return Progress::Refused { node: id.clone(), services: Vec::new(), reason: reason.to_owned() };
-                }
-            }
-        }
-        if waiting.blockers.is_empty() && !unsaved { Progress::Done(()) } else { Progress::Waiting(waiting) }
-    }
-
-    /// Whether [`withdrawn`](Self::withdrawn) still waits for that node.
-    pub fn has_cluster(&self, spec: &ReleaseSpec, version: Version, node: &str) -> bool {
-        let cluster = cluster_name(&service_of(spec), spec.label(version));
-        self.nodes.get(node).is_some_and(|node| node.dropped(&cluster) == Ok(false))
-    }
 }
 
 impl Node {
@@ -222,23 +197,7 @@ impl Node {
         standing
     }
 
-    /// Whether the cluster is gone from all its streams; an error is why it refused that.
-    fn dropped(&self, cluster: &str) -> Result<bool, &str> {
-        for stream in self.streams.values() {
-            // What it has not asked for it does not have, and it takes what it lacks from what it is sent first.
-            let Some(sent) = stream.subscriptions.get(&Kind::Cluster).and_then(|known| known.sent.as_ref()) else {
-                continue;
-            };
-            match &sent.answer {
-                Answer::Taken if !sent.contents.contains_key(cluster) => {}
-                Answer::Refused(reason) => return Err(reason),
-                Answer::Taken | Answer::Outstanding => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
-    fn blocker(&self, id: &str) -> Blocker {
+    pub(super) fn blocker(&self, id: &str) -> Blocker {
         let obstacle = match self.state() {
             _ if self.duplicate => Obstacle::Duplicate,
             NodeState::Silent(since) => Obstacle::Silent(since),

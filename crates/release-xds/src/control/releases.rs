@@ -2,8 +2,9 @@
 
 use super::declared::config;
 use super::memory::Fence;
+use super::withdrawal::Withdrawal;
 use super::{Control, DeclareError, Moment, Progress};
-use crate::service::{Serves, ServiceName};
+use crate::service::{Serves, ServiceName, cluster_name};
 use release_core::{Generation, ReleaseKey, ReleaseSpec, Routing, Version, VersionLabel};
 
 /// The most releases of a service that are remembered after the newest.
@@ -207,6 +208,7 @@ impl Control {
         if let Some(managed) = self.services.get_mut(&name) {
             managed.remembered = remembered;
         }
+        self.withdrawals.insert(cluster_name(&name, label), Withdrawal::new(now));
         self.serve(&name, config);
         Ok(())
     }
@@ -233,6 +235,9 @@ impl Control {
             && fence.key == spec.key
         {
             fence.cleared = true;
+            if let Some(retired) = &fence.retired {
+                self.withdrawals.remove(&cluster_name(&name, retired));
+            }
             self.remember_service(&name);
         }
     }

@@ -73,7 +73,7 @@ pub(super) async fn perform(inner: &Inner, spec: &ReleaseSpec, step: &Step) -> R
             .map_err(|error| error.to_string())?;
             // The cluster first, then the workloads: never both at once.
             if !hub.read(|control, _| control.is_cleared(spec)) {
-                let withdrawn = |control: &Control, _| Ok(control.withdrawn(spec, *version));
+                let withdrawn = |control: &Control, now| Ok(control.withdrawn(spec, *version, now));
                 wait(inner, spec, withdrawn, |control, node| control.has_cluster(spec, *version, node)).await?;
                 clear(inner, spec, *version, *generation).await?;
             }

@@ -13,6 +13,7 @@ mod link;
 mod plane;
 mod retirement;
 mod rig;
+mod stalled;
 mod static_envoy;
 mod takeover;
 mod trouble;

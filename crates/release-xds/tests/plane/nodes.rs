@@ -143,10 +143,34 @@ fn a_refused_withdrawal_is_sent_again() {
         }
     }
     assert_eq!(pushes(&mut control, at(5)), []);
-    assert!(matches!(control.withdrawn(&spec("a"), Version::Original), Progress::Refused { .. }));
+    assert!(matches!(control.withdrawn(&spec("a"), Version::Original, at(5)), Progress::Refused { .. }));
     retire(&mut control, at(6)).unwrap();
     settle(&mut control, &[stream], at(6));
-    assert!(matches!(control.withdrawn(&spec("a"), Version::Original), Progress::Done(())));
+    assert_eq!(control.withdrawn(&spec("a"), Version::Original, at(7)), Progress::Done(()));
+}
+
+#[test]
+fn workloads_go_a_grace_after_the_last_node_has_dropped_their_cluster_and_nothing_else_puts_that_off() {
+    let mut control = started();
+    let [first, second] = ["envoy-1", "envoy-2"].map(|node| connect(&mut control, node, "", at(0)));
+    apply(&mut control, 3, Version::Grayscale);
+    settle(&mut control, &[first, second], at(0));
+    let withdrawn = |control: &Control, now| control.withdrawn(&spec("a"), Version::Original, now);
+    retire(&mut control, at(5)).unwrap();
+    settle(&mut control, &[first], at(5));
+    assert!(matches!(withdrawn(&control, at(7)), Progress::Waiting(waiting) if waiting.blockers.len() == 1));
+    // What was sent to both is not taken by the second before now.
+    control.closed(second, at(7));
+    let second = connect(&mut control, "envoy-2", "old", at(8));
+    settle(&mut control, &[second], at(8));
+    let end = at(8) + Settings::default().grace;
+    let mut later = declared();
+    later.versions.values_mut().for_each(|version| version.endpoints[0].port = 2);
+    control.declare(vec![later]).unwrap();
+    settle(&mut control, &[first, second], end);
+    let early = at(8) + Settings::default().grace / 2;
+    assert!(matches!(withdrawn(&control, early), Progress::Waiting(waiting) if waiting.until == Some(end)));
+    assert_eq!(withdrawn(&control, end), Progress::Done(()));
 }
 
 #[test]
@@ -292,7 +316,7 @@ fn a_routing_is_sent_at_once_and_confirmed_when_it_is_saved() {
     for push in control.pushes(at(9)) {
         takes(&mut control, &push, at(9));
     }
-    let withdrawn = |control: &Control| control.withdrawn(&spec("a"), Version::Original) == Progress::Done(());
+    let withdrawn = |control: &Control| control.withdrawn(&spec("a"), Version::Original, at(10)) == Progress::Done(());
     assert!(!withdrawn(&control));
     save(&mut control);
     assert!(withdrawn(&control));

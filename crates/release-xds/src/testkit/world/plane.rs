@@ -134,7 +134,7 @@ impl World {
             return Ok(());
         }
         if !self.control.is_cleared(&spec) {
-            if !matches!(self.control.withdrawn(&spec, loser), Progress::Done(())) {
+            if !matches!(self.control.withdrawn(&spec, loser, self.now), Progress::Done(())) {
                 return Ok(());
             }
             self.check_withdrawn(&cluster)?;

@@ -35,6 +35,8 @@ pub(super) struct Process {
     versions: BTreeMap<Kind, String>,
     /// Its clusters, and until when it keeps them.
     clusters: BTreeMap<String, Option<Moment>>,
+    /// When it dropped those that it has no more.
+    dropped: BTreeMap<String, Moment>,
     routes: Option<Routes>,
     /// Until when a request to a cluster can be under way.
     busy: BTreeMap<String, Moment>,
@@ -151,6 +153,8 @@ impl Process {
         let gets = |at: usize, name: &String| all || at.is_multiple_of(2) || had.contains_key(name);
         let now_has = sent.into_iter().enumerate().filter(|(at, (name, _))| gets(*at, name));
         self.clusters = now_has.map(|(_, cluster)| cluster).collect();
+        let dropped = had.into_keys().filter(|name| !self.clusters.contains_key(name));
+        self.dropped.extend(dropped.map(|name| (name, now)));
         Ok(())
     }
 
@@ -187,6 +191,7 @@ impl Process {
         for (cluster, end) in &over {
             self.uses_one(cluster, *end);
             self.clusters.remove(cluster);
+            self.dropped.insert(cluster.clone(), *end);
         }
         self.uses(now);
         !over.is_empty()
@@ -207,8 +212,10 @@ impl Process {
         self.busy.get(cluster).is_some_and(|end| *end > now)
     }
 
-    pub(super) fn has_cluster(&self, cluster: &str) -> bool {
-        self.clusters.contains_key(cluster)
+    /// Whether it has the cluster, or its workers may go on with it although it has dropped it.
+    pub(super) fn has_cluster(&self, cluster: &str, now: Moment) -> bool {
+        let lately = |dropped: &Moment| *dropped + self.grace > now;
+        self.clusters.contains_key(cluster) || self.dropped.get(cluster).is_some_and(lately)
     }
 
     /// Whether it has got clusters on its stream.

@@ -106,7 +106,7 @@ impl World {
     pub(super) fn check_withdrawn(&self, cluster: &str) -> Result<(), String> {
         let connected = |process: &&Process| process.stream.is_some() && !process.hidden;
         // One that is back drops it with the first clusters that it gets.
-        let has_it = |process: &&Process| process.has_heard_of_clusters() && process.has_cluster(cluster);
+        let has_it = |process: &&Process| process.has_heard_of_clusters() && process.has_cluster(cluster, self.now);
         match self.processes.iter().filter(connected).find(has_it) {
             Some(process) => Err(format!("{cluster} counts as withdrawn, and {} has it", process.name)),
             None => Ok(()),
@@ -148,6 +148,7 @@ impl World {
                 self.retires(which)?;
                 self.sends()?;
                 self.all_settle()?;
+                self.passes(self.settings.grace)?;
             }
             let open = self.services[which].release.as_ref();
             if let Some(release) = open.filter(|release| release.loser().is_some()) {

@@ -42,8 +42,12 @@ const BEGIN: [Motion; 7] = [
 /// Both take what they are sent, which is what a retirement waits for.
 const GO_ON: [Motion; 5] = [Motion::Settles(0), Motion::Settles(1), LATER, Motion::Settles(0), Motion::Settles(1)];
 
+/// The grace of workers.
+const GRACE: Motion = Motion::Passes(Duration::from_millis(250));
+
 /// What lost is retired, and gone.
-const OVER: [Motion; 7] = [RETIRE, Motion::Settles(0), RETIRE, Motion::Settles(1), RETIRE, Motion::Settles(0), RETIRE];
+const OVER: [Motion; 8] =
+    [RETIRE, Motion::Settles(0), RETIRE, Motion::Settles(1), RETIRE, Motion::Settles(0), GRACE, RETIRE];
 
 /// The inputs that a fuzzer starts from, each with what it shows.
 pub fn scripts() -> Vec<Script> {
