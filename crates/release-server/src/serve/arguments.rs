@@ -53,8 +53,9 @@ pub struct Arguments {
     #[arg(long, help_heading = "Mesh", env = "RELEASE_FENCE", value_name = "SECONDS", value_parser = seconds())]
     fence: Option<u64>,
 
-    /// How long the workers of an Envoy may go on with old routes after it has confirmed new ones; more where Envoys get so little
-    /// processor time that they stand still for longer
+    /// How long the workers of an Envoy may go on with what they had after it has confirmed what is new; waited for before a
+    /// version counts as drained, and again before its workloads are stopped. More where Envoys get so little processor time that
+    /// they stand still for longer
     #[arg(long, help_heading = "Mesh", env = "RELEASE_GRACE", value_name = "MILLISECONDS", default_value_t = 250,
           value_parser = RangedU64ValueParser::<u64>::new().range(250..=3_600_000))]
     grace: u64,
