@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// More than enough for each of two to win five times, the second one being later by a quarter of a millisecond each time.
+/// More than enough for each of two to win five times, whoever has won more often being later by a millisecond for each.
 const ROUNDS: u64 = 400;
 
 const WAIT: Duration = Duration::from_mins(2);
@@ -22,14 +22,15 @@ async fn of_a_cancel_and_an_end_that_race_exactly_one_is_done() {
     command.arg("--data").arg(directory.path());
     let process = Process::start(command);
     let mut won = (0, 0);
-    // The cancel begins later and later, until it is too late.
     for round in 0..ROUNDS {
         let release = process.client.at_a_fifth(&format!("cart-{round}")).await;
-        let cancel = async {
-            tokio::time::sleep(Duration::from_millis(round / 4)).await;
-            release.delete("cancel").await
+        let later = async |action: &str, by: u64| {
+            tokio::time::sleep(Duration::from_millis(by)).await;
+            release.delete(action).await
         };
-        let (cancel, end) = tokio::join!(cancel, release.delete("end"));
+        let (cancels, ends): (u64, u64) = won;
+        let cancel = later("cancel", cancels.saturating_sub(ends));
+        let (cancel, end) = tokio::join!(cancel, later("end", ends.saturating_sub(cancels)));
         let winner = match (cancel.status, end.status) {
             (200, 400 | 404) => {
                 won.0 += 1;
