@@ -95,19 +95,27 @@ impl Problem {
 
 /// `{"errorCode":"ASM.01010001","errorMsg":"Invalid request. …"}`
 fn problem_document(code: &str, start: &str, problem: &Problem) -> String {
-    let mut message = String::with_capacity(256);
-    message.push_str(start);
-    message.push(' ');
-    problem.write_to(&mut message);
+    let mut document = String::with_capacity(320);
+    for part in [r#"{"errorCode":""#, code, r#"","errorMsg":"#] {
+        document.push_str(part);
+    }
+    let begin = document.len();
+    document.push('"');
+    document.push_str(start);
+    document.push(' ');
+    problem.write_to(&mut document);
     // Most messages stand in JSON as they are, and to find that out takes much less time than to write them byte by byte.
-    let quote = if is_plain(&message) {
-        "\""
+    let message = document.get(begin + 1..).unwrap_or_default();
+    if is_plain(message) {
+        document.push('"');
     } else {
         // A text always serialises.
-        message = serde_json::to_string(&message).unwrap_or_default();
-        ""
-    };
-    [r#"{"errorCode":""#, code, r#"","errorMsg":"#, quote, &message, quote, "}"].concat()
+        let escaped = serde_json::to_string(message).unwrap_or_default();
+        document.truncate(begin);
+        document.push_str(&escaped);
+    }
+    document.push('}');
+    document
 }
 
 /// Whether JSON escapes nothing of it. Without an early end, so that the compiler looks at many bytes at once.
