@@ -33,23 +33,27 @@ pub(crate) async fn at_once<F: Future>(mut call: Pin<&mut F>) -> Option<F::Outpu
 
 impl<S: Store> Bounded<S> {
     pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.within(self.store.load(key)).await
+        self.within(pin!(self.store.load(key))).await
     }
 
     pub(crate) async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
-        self.within(self.store.list(mesh)).await
+        self.within(pin!(self.store.list(mesh))).await
     }
 
     pub(crate) async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
-        self.within(self.store.unclosed()).await
+        self.within(pin!(self.store.unclosed())).await
     }
 
-    async fn within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let mut call = pin!(call);
-        let answer = match at_once(call.as_mut()).await {
-            Some(answer) => answer,
-            None => timeout(self.limit, call).await.unwrap_or_else(|_| Err(no_answer(self.limit))),
+    /// Pinned by who calls it: given by value, there would be room for it here once more.
+    async fn within<T>(
+        &self,
+        mut call: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
+    ) -> Result<T, StoreError> {
+        let told = |error: &StoreError| self.listener.tell(Event::StoreFailed { error });
+        let Some(answer) = at_once(call.as_mut()).await else {
+            let answer = timeout(self.limit, call).await;
+            return answer.unwrap_or_else(|_| Err(no_answer(self.limit))).inspect_err(told);
         };
-        answer.inspect_err(|error| self.listener.tell(Event::StoreFailed { error }))
+        answer.inspect_err(told)
     }
 }

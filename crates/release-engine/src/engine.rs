@@ -133,14 +133,26 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// takeover goes on. When a cancel overtakes an end that is waiting here, the end is refused as if it had come later.
     pub async fn delete(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Arc<Stored>, EngineError> {
         let mut command = pin!(self.command(key, Command::Delete(action, mode)));
-        let at_hand = at_once(command.as_mut()).await;
+        // What is refused at once is not waited for.
+        let at_hand = at_once(command.as_mut()).await.transpose()?;
         let deadline = after(Instant::now(), self.0.settings.wait);
-        let answer = match at_hand {
-            Some(answer) => answer,
+        let stored = match at_hand {
+            Some(stored) => stored,
             // What was begun goes on: if the store comes back, the decision may be recorded all the same.
-            None => timeout_at(deadline, command).await.unwrap_or_else(|_| Err(no_answer(self.0.settings.wait).into())),
+            None => timeout_at(deadline, command).await.map_err(|_| no_answer(self.0.settings.wait))??,
         };
-        let mut stored = answer?;
+        // Large: there would be room for it in the future of what is refused, too.
+        Box::pin(self.until_closed(key, action, stored, deadline)).await
+    }
+
+    /// Waits until a task is closed by an action that is recorded.
+    async fn until_closed(
+        &self,
+        key: &ReleaseKey,
+        action: Action,
+        mut stored: Arc<Stored>,
+        deadline: Instant,
+    ) -> Result<Arc<Stored>, EngineError> {
         loop {
             let Some(mut newest) = self.0.announce(&stored) else {
                 // Nobody drives it, since it has no step to take: it was closed, or reopened.

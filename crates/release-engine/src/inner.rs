@@ -93,7 +93,8 @@ impl<S: Store, M: Mesh> Inner<S, M> {
                 }
                 Ok(Change::Changed) => {}
             }
-            match self.replace(record, revision, from).await {
+            // Large, and most calls write nothing: in the future of each there would be room for it.
+            match Box::pin(self.replace(record, revision, from)).await {
                 Ok(stored) => return Ok(stored),
                 Err(ReplaceError::Lost) => {}
                 Err(ReplaceError::Store(error)) => return Err(error.into()),
@@ -159,11 +160,14 @@ impl<S: Store, M: Mesh> Inner<S, M> {
 
     /// Writes to the end, also when the caller goes away in the middle, and when the store takes longer than anybody waits
     /// for it: what was begun may land at any time, so what follows from it belongs to `work`. Answers within the limit.
-    async fn write<T: Send + 'static>(
+    fn write<T: Send + 'static, W>(
         self: &Arc<Self>,
         mut writing: Writing,
-        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: W,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, W, S, M>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
         let (inner, (reply, answer)) = (Arc::clone(self), oneshot::channel());
         let task = async move {
             let mut work = pin!(driver::caught(work));
@@ -194,6 +198,6 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         };
         // What is logged on the way belongs to the caller's request.
         self.tracker.spawn(task.instrument((self.settings.span)()));
-        answer.await.unwrap_or_else(|_| Err(StoreError::Failed("the write broke off".into())))
+        async { answer.await.unwrap_or_else(|_| Err(StoreError::Failed("the write broke off".into()))) }
     }
 }

@@ -10,10 +10,9 @@ pub use file::OpenError;
 
 use crate::KEEP_CLOSED;
 use ::redb::{Database, StorageBackend};
-use current::{Attempt, Current};
+use current::Current;
 use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
-use std::future::{self, Future};
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -120,31 +119,27 @@ impl RedbStore {
         answer.await.map_err(|_| writer_ended())?
     }
 
-    /// Reads, and if that fails once more after the file was opened anew.
-    async fn read<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Attempt<T>>,
-    {
-        let seen = match attempt().await {
-            Ok(found) => return Ok(found),
-            Err((ReadError::Record(error), _)) => return Err(error),
-            Err((ReadError::File(error), seen)) => {
+    /// Has the file opened anew, after something could not be read. Fails if that is of no use.
+    async fn reopen(&self, failed: (ReadError, u64)) -> Result<(), StoreError> {
+        let seen = match failed {
+            (ReadError::Record(error), _) => return Err(error),
+            (ReadError::File(error), seen) => {
                 tracing::warn!(%error, "the store could not be read; it is opened anew");
                 seen
             }
         };
         let (reply, reopened) = oneshot::channel();
         self.ask(Job::Reopen { seen, reply })?;
-        reopened.await.map_err(|_| writer_ended())?;
-        attempt().await.map_err(|(ReadError::Record(error) | ReadError::File(error), _)| error)
+        reopened.await.map_err(|_| writer_ended())
     }
 
-    /// Reads what may be much: on a thread that may block, if there is a runtime that has such.
+    /// Reads what may be much, and if that fails once more after the file was opened anew. It reads on a thread that may block,
+    /// if there is a runtime that has such.
     async fn read_much<T: Send + 'static>(
         &self,
         read: impl Fn(&Snapshot) -> Result<T, ReadError> + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        self.read(|| {
+        let attempt = || {
             let (current, read) = (Arc::clone(&self.current), read.clone());
             async move {
                 let seen = current.attempts();
@@ -156,8 +151,13 @@ impl RedbStore {
                     Err(_) => attempt(),
                 }
             }
-        })
-        .await
+        };
+        let failed = match attempt().await {
+            Ok(found) => return Ok(found),
+            Err(failed) => failed,
+        };
+        self.reopen(failed).await?;
+        attempt().await.map_err(|(error, _)| error.into())
     }
 
     fn ask(&self, job: Job) -> Result<(), StoreError> {
@@ -186,7 +186,14 @@ impl Store for RedbStore {
     }
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
-        self.read(|| future::ready(self.current.read(|snapshot| tables::load(snapshot, key)))).await
+        let attempt = || self.current.read(|snapshot| tables::load(snapshot, key));
+        let failed = match attempt() {
+            Ok(found) => return Ok(found),
+            Err(failed) => failed,
+        };
+        // Rare: in the future of every read there would be room for it.
+        Box::pin(self.reopen(failed)).await?;
+        attempt().map_err(|(error, _)| error.into())
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {

@@ -234,6 +234,13 @@ impl<E: Into<redb::Error>> From<E> for ReadError {
     }
 }
 
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        let (ReadError::File(error) | ReadError::Record(error)) = error;
+        error
+    }
+}
+
 fn name(key: &ReleaseKey) -> (&str, &str, &str) {
     (key.mesh.as_str(), key.namespace.as_str(), key.id.as_str())
 }
