@@ -1,6 +1,6 @@
 //! `X-Request-Id`: the caller's where it is well formed, else a new one.
 
-use http::header::Entry;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,8 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 
 /// Finds the id of a request, or makes one that does not repeat: a random number for each source, then a count.
 ///
-/// [`ReleaseService`](crate::ReleaseService) has its own. Who wants the id in a log, around the service, asks first and
-/// sets `X-Request-Id` of the request to what comes out: the service then takes it over.
+/// [`ReleaseService`](crate::ReleaseService) has its own. Who wants the id in a log, around the service, asks one of their
+/// own, and gives what comes out to [`answer_as`](crate::ReleaseService::answer_as).
 ///
 /// ```
 /// use http::HeaderMap;
@@ -19,13 +19,15 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 ///
 /// let ids = RequestIds::new();
 /// let mut headers = HeaderMap::new();
-/// let id = ids.of(&headers);
-/// headers.insert("x-request-id", id.clone());
-/// assert_eq!(ids.of(&headers), id);
+/// assert_eq!(ids.of(&headers).len(), 32);
+/// headers.insert("x-request-id", "3f2a".parse()?);
+/// assert_eq!(ids.of(&headers), "3f2a");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct RequestIds {
-    source: u64,
+    /// What all new ones begin with.
+    source: [u8; 16],
     count: AtomicU64,
 }
 
@@ -33,7 +35,8 @@ impl RequestIds {
     /// A source of its own.
     pub fn new() -> Self {
         // The standard library's hasher is keyed from the system's randomness.
-        Self { source: RandomState::new().hash_one("release-http"), count: AtomicU64::new(0) }
+        let source = RandomState::new().hash_one("release-http");
+        Self { source: hexadecimal(source), count: AtomicU64::new(0) }
     }
 
     /// The id for the answer: the caller's if there is exactly one and it has 1 to 64 ASCII letters, digits, `-`, `_` or
@@ -46,17 +49,10 @@ impl RequestIds {
         }
     }
 
-    /// The same, and takes the caller's out of the headers: a clone may allocate.
-    pub(crate) fn take(&self, headers: &mut HeaderMap) -> HeaderValue {
-        match headers.entry(X_REQUEST_ID) {
-            Entry::Occupied(mut given) if is_usable(given.iter()) => given.insert(HeaderValue::from_static("")),
-            _ => self.next(),
-        }
-    }
-
     fn next(&self) -> HeaderValue {
-        let id = format!("{:016x}{:016x}", self.source, self.count.fetch_add(1, Ordering::Relaxed));
-        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+        let id = Id([self.source, hexadecimal(self.count.fetch_add(1, Ordering::Relaxed))]);
+        // So its clone, for a log, takes no memory of its own.
+        HeaderValue::from_maybe_shared(Bytes::from_owner(id)).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 
@@ -64,6 +60,26 @@ impl Default for RequestIds {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A new id.
+struct Id([[u8; 16]; 2]);
+
+impl AsRef<[u8]> for Id {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_flattened()
+    }
+}
+
+/// As `{:016x}`, which takes a tenth of the time that a short answer takes.
+fn hexadecimal(mut number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for digit in digits.iter_mut().rev() {
+        let value = (number & 15) as u8;
+        *digit = if value < 10 { b'0' + value } else { b'a' + (value - 10) };
+        number >>= 4;
+    }
+    digits
 }
 
 /// Whether it is one, and well formed.
@@ -93,14 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_taken_out_of_the_headers() {
-        let ids = RequestIds::new();
-        for given in [&["3f2a"][..], &["a b"], &["a", "b"], &[]] {
-            let mut headers = headers(given);
-            let taken = ids.take(&mut headers);
-            assert_eq!(taken == "3f2a", given == ["3f2a"]);
-            let left = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-            assert_eq!(left == given.first().copied(), taken != "3f2a");
+    fn a_number_is_written_with_all_its_digits() {
+        for number in [0, 9, 10, 15, 16, 0x0123_4567_89ab_cdef, u64::MAX] {
+            assert_eq!(hexadecimal(number), format!("{number:016x}").as_bytes());
         }
     }
 

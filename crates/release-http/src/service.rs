@@ -6,7 +6,7 @@ use crate::respond::{Answer, Body};
 use crate::{Api, Call, Codes, Problem, ProblemKind, parse};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::convert::Infallible;
 use std::error::Error;
@@ -77,68 +77,84 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let id = self.shared.request_ids.of(request.headers());
         // Before the future, which would else hold the request once more.
         let (mut head, body) = request.into_parts();
-        async move { self.respond(&mut head, body).await }
+        async move { self.answer_as(id, &mut head, body).await }
     }
 
-    async fn respond<B>(&self, head: &mut Parts, body: B) -> Response<Body>
+    /// Answers the request of that head and body, under an id that [`RequestIds`](crate::RequestIds) gave: for whoever has it
+    /// in a log, too. The headers are used up.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    pub fn answer_as<B>(
+        &self,
+        id: HeaderValue,
+        head: &mut Parts,
+        body: B,
+    ) -> impl Future<Output = Response<Body>> + Send
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        match self.outcome(head, body).await {
-            Ok(response) => response,
-            Err(problem) => problem.written(self.codes, self.headers(head)),
+        async move {
+            let call = match self.understood(head, body).await {
+                Ok(call) => call,
+                Err(problem) => return problem.written(self.codes, answer_headers(head, id)),
+            };
+            // Large: what is refused has no room for it.
+            match Box::pin(self.carried_out(call)).await {
+                Ok(answer) => answer.written(self.codes, answer_headers(head, id)),
+                Err(problem) => problem.written(self.codes, answer_headers(head, id)),
+            }
         }
     }
 
-    /// The first headers of the answer, in the table that held the request's: so it takes no memory of its own.
-    fn headers(&self, head: &mut Parts) -> HeaderMap {
-        let mut headers = std::mem::take(&mut head.headers);
-        let id = self.shared.request_ids.take(&mut headers);
-        headers.clear();
-        headers.insert(X_REQUEST_ID, id);
-        headers
-    }
-
-    /// The order of the checks, which the crate's documentation promises.
-    async fn outcome<B>(&self, head: &mut Parts, body: B) -> Result<Response<Body>, Problem>
+    /// What is asked for, by a caller who may. The order of the checks is what the crate's documentation promises.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    fn understood<B>(&self, head: &Parts, body: B) -> impl Future<Output = Result<Call, Problem>> + Send
     where
         B: http_body::Body + Send,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let route = parse::route(&head.method, head.uri.path())?;
-        let body = collect(body, self.body_limit).await?;
-        let caller = self.shared.authenticate.authenticate(head, &body).await;
-        let caller = caller.map_err(|denied| Problem::of_denied(&self.shared.authenticate, denied))?;
-        let mesh = parse::mesh(&route)?;
-        if !caller.may_touch(&mesh) {
-            let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
-            return Err(Problem::new(ProblemKind::Forbidden, detail));
+        async move {
+            let route = parse::route(&head.method, head.uri.path())?;
+            let body = collect(body, self.body_limit).await?;
+            let caller = self.shared.authenticate.authenticate(head, &body).await;
+            let caller = caller.map_err(|denied| Problem::of_denied(&self.shared.authenticate, denied))?;
+            let mesh = parse::mesh(&route)?;
+            if !caller.may_touch(&mesh) {
+                let detail = format!("The caller may not touch the mesh {mesh}: use credentials for it.");
+                return Err(Problem::new(ProblemKind::Forbidden, detail));
+            }
+            parse::call(&route, mesh, head, &body)
         }
-        let call = parse::call(&route, mesh, head, &body)?;
-        // Here and not in a function of its own, whose future would hold the call once more.
-        let api = &self.shared.api;
+    }
+
+    async fn carried_out(&self, call: Call) -> Result<Answer, Problem> {
+        let (api, operation) = (&self.shared.api, call.operation());
         let outcome = match call {
             Call::Delete(key, action) => api.delete(key, action).await.map(|()| Answer::Done),
             Call::Get(key) => api.get(key).await.map(Answer::Release),
             Call::Update(key, image) => api.update(key, image).await.map(Answer::Release),
-            // Rare and large: in every other request's future there would be room for it.
+            // Rare and the largest.
             Call::Create(release) => Box::pin(api.create(*release)).await.map(Answer::Created),
             Call::List(mesh) => api.list(mesh).await.map(Answer::List),
             Call::SetPolicy(key, routing) => api.set_policy(key, routing).await.map(Answer::Release),
             Call::Reopen(key) => api.reopen(key).await.map(Answer::Release),
             Call::Preview(key, action) => api.preview(key, action).await.map(Answer::Plan),
         };
-        // Written here, because an answer is large to hand on.
-        match outcome {
-            Ok(answer) => Ok(answer.written(self.codes, self.headers(head))),
-            Err(failure) => Err(Problem::of_failure(route.operation, failure)),
-        }
+        outcome.map_err(|failure| Problem::of_failure(operation, failure))
     }
+}
+
+/// The first headers of an answer, in the table that held the request's: so they take no memory of their own.
+fn answer_headers(request: &mut Parts, id: HeaderValue) -> HeaderMap {
+    let mut headers = std::mem::take(&mut request.headers);
+    headers.clear();
+    headers.insert(X_REQUEST_ID, id);
+    headers
 }
 
 /// The whole body, unless it is, or says it is, over the limit.
@@ -197,9 +213,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
+        let id = service.shared.request_ids.of(request.headers());
         // Before the future, which would else hold the request once more.
         let (mut head, body) = request.into_parts();
-        Box::pin(async move { Ok(service.respond(&mut head, body).await) })
+        Box::pin(async move { Ok(service.answer_as(id, &mut head, body).await) })
     }
 }
 

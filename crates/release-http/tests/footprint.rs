@@ -29,6 +29,6 @@ fn answering_allocates_what_the_answer_keeps() {
         let response = requests.pop().map(|request| block_on(service.answer(request)));
         assert!(response.is_some_and(|response| response.status() == 404));
     });
-    // The ids, and the key that the error keeps; the message and the body.
-    assert_eq!(counted.count_total, 3 + 1 + 2, "{counted:?}");
+    // The ids, and the key that the error keeps; what the answer is waited for with, and its id; the message and the body.
+    assert_eq!(counted.count_total, 3 + 1 + 2 + 2, "{counted:?}");
 }

@@ -281,6 +281,15 @@ fn the_request_id_is_taken_over() {
 }
 
 #[test]
+fn an_answer_has_the_id_that_it_is_given() {
+    for target in ["/v2/meshes/mesh-1/releases", "/nowhere"] {
+        let (mut head, body) = request("GET", target, "").into_parts();
+        let response = block_on(service().answer_as("given".parse().unwrap(), &mut head, body));
+        assert_eq!(response.headers().get_all("x-request-id").iter().collect::<Vec<_>>(), ["given"]);
+    }
+}
+
+#[test]
 fn debug_says_how_it_is_set_up() {
     let shown = format!("{:?}", service().codes(Codes::Older).body_limit(7));
     assert_eq!(shown, "ReleaseService { authenticate: Unauthenticated, codes: Older, body_limit: 7, .. }");

@@ -1,7 +1,8 @@
 //! A request while it is answered, as the log sees it.
 
 use super::metrics::InProgress;
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use release_core::{Note, ReleaseKey};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,10 +14,8 @@ tokio::task_local! {
     static CURRENT: Arc<Exchange>;
 }
 
-/// A request while it is answered. No header, no query and no body is in it: those hold credentials.
+/// A request while it is answered: what its lines have in common.
 pub(super) struct Exchange {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
     id: HeaderValue,
     peer: SocketAddr,
     began: Instant,
@@ -31,15 +30,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin<B>(
-        request: &Request<B>,
-        id: HeaderValue,
-        peer: SocketAddr,
-        in_progress: InProgress,
-    ) -> Arc<Self> {
+    pub(super) fn begin(id: HeaderValue, peer: SocketAddr, in_progress: InProgress) -> Arc<Self> {
         Arc::new(Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
             id,
             peer,
             began: Instant::now(),
@@ -56,8 +48,9 @@ impl Exchange {
     }
 
     /// Writes the line about its answer. What went wrong is a warning. What was changed, and who was kept out, is for the one
-    /// on call; what was only read, or refused and so changed nothing, is for the curious.
-    pub(super) fn answered(&self, status: StatusCode) {
+    /// on call; what was only read, or refused and so changed nothing, is for the curious. No header, no query and no body is
+    /// in it: those hold credentials.
+    pub(super) fn answered(&self, head: &Parts, status: StatusCode) {
         macro_rules! line {
             ($level:ident) => {
                 // What is not logged is not worked out.
@@ -65,8 +58,8 @@ impl Exchange {
                     self.span().in_scope(|| {
                         tracing::event!(
                             tracing::Level::$level,
-                            method = %self.method,
-                            path = Note::new(self.uri.path()).as_str(),
+                            method = %head.method,
+                            path = Note::new(head.uri.path()).as_str(),
                             status = status.as_u16(),
                             ms = self.began.elapsed().as_millis(),
                             "answered"
@@ -75,7 +68,7 @@ impl Exchange {
                 }
             };
         }
-        let changed = status.is_success() && !self.method.is_safe();
+        let changed = status.is_success() && !head.method.is_safe();
         if status.is_server_error() {
             line!(WARN);
         } else if changed || [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {

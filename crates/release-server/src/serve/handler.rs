@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tower_service::Service as _;
 
 /// Answers requests of a peer; the same for all connections.
 pub(super) type Handler = Arc<dyn Fn(Request<Incoming>, SocketAddr) -> Answer + Send + Sync>;
@@ -84,9 +83,7 @@ impl From<&Options> for HandlerOptions {
 }
 
 /// Answers a request, and has a line written about it.
-///
-/// Everything that can be done before there is a future is: what a future holds is copied with it.
-fn answer<A, U, O>(shared: &Arc<Shared<A, U, O>>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer
+fn answer<A, U, O>(shared: &Arc<Shared<A, U, O>>, request: Request<Incoming>, peer: SocketAddr) -> Answer
 where
     A: Api + 'static,
     U: Authenticate + 'static,
@@ -94,41 +91,27 @@ where
 {
     let shared = Arc::clone(shared);
     let id = shared.request_ids.of(request.headers());
-    let exchange = Exchange::begin(&request, id.clone(), peer, shared.metrics.begun());
-    request.headers_mut().insert(X_REQUEST_ID, id);
-    let scope = Arc::clone(&exchange);
-    if let Some(page) = Page::at(exchange.uri.path()) {
-        let answer = async move {
-            let response = shared.page(page, &request).await;
-            shared.done(&exchange, response)
-        };
-        return Box::pin(scope.scope(answer));
-    }
-    if nodes::is_about(exchange.uri.path()) {
-        let answer = async move {
+    let exchange = Exchange::begin(id.clone(), peer, shared.metrics.begun());
+    let (mut head, body) = request.into_parts();
+    Box::pin(Arc::clone(&exchange).scope(async move {
+        let response = if let Some(page) = Page::at(head.uri.path()) {
+            identified(shared.page(page, &head.method).await, id)
+        } else if nodes::is_about(head.uri.path()) {
             let envoys = shared.operator.envoys();
-            let mut response = nodes::answer(envoys, &*shared.authenticate, shared.codes, &request).await;
-            identify(&request, &mut response);
-            shared.done(&exchange, response)
+            // Rare and large: in every other request's future there would be room for it.
+            let answer = Box::pin(nodes::answer(envoys, &*shared.authenticate, shared.codes, &head, &body));
+            identified(answer.await, id)
+        } else {
+            shared.api.answer_as(id, &mut head, TimedBody::new(body, shared.read_time)).await
         };
-        return Box::pin(scope.scope(answer));
-    }
-    let answer = shared.api.clone().call(request.map(|body| TimedBody::new(body, shared.read_time)));
-    let answer = async move {
-        let Ok(response) = answer.await;
-        shared.done(&exchange, response)
-    };
-    Box::pin(scope.scope(answer))
+        shared.metrics.answered(&head.method, response.status());
+        exchange.answered(&head, response.status());
+        response
+    }))
 }
 
 impl<A, U, O: Operator> Shared<A, U, O> {
-    fn done(&self, exchange: &Exchange, response: Response<Body>) -> Response<Body> {
-        self.metrics.answered(&exchange.method, response.status());
-        exchange.answered(response.status());
-        response
-    }
-
-    async fn page(&self, page: Page, request: &Request<Incoming>) -> Response<Body> {
+    async fn page(&self, page: Page, method: &Method) -> Response<Body> {
         let (status, kind, text) = match page {
             Page::Health => (StatusCode::OK, TEXT, Body::from("ok\n")),
             Page::Ready => match self.operator.ready().await {
@@ -138,26 +121,22 @@ impl<A, U, O: Operator> Shared<A, U, O> {
             Page::Metrics => (StatusCode::OK, metrics::CONTENT_TYPE, Body::from(self.metrics.text())),
             Page::OpenApi => (StatusCode::OK, "application/json", Body::from(OPENAPI)),
         };
-        let mut response = if [Method::GET, Method::HEAD].contains(request.method()) {
-            let mut response = Response::new(text);
-            *response.status_mut() = status;
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            response
-        } else {
+        if ![Method::GET, Method::HEAD].contains(method) {
             let problem =
                 Problem::new(ProblemKind::MethodNotAllowed("GET, HEAD"), "This path can only be read: use GET.");
-            problem.into_response(self.codes)
-        };
-        identify(request, &mut response);
+            return problem.into_response(self.codes);
+        }
+        let mut response = Response::new(text);
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 }
 
-/// The id of the request, on its answer.
-fn identify(request: &Request<Incoming>, response: &mut Response<Body>) {
-    if let Some(id) = request.headers().get(&X_REQUEST_ID) {
-        response.headers_mut().insert(X_REQUEST_ID, id.clone());
-    }
+/// With the id of its request.
+fn identified(mut response: Response<Body>, id: HeaderValue) -> Response<Body> {
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -5,7 +5,8 @@
 
 use super::exchange;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use release_http::{Authenticate, Body, Caller, Codes, Problem, ProblemKind};
@@ -25,9 +26,10 @@ pub(super) async fn answer<U: Authenticate>(
     envoys: Option<&EnvoyMesh>,
     authenticate: &U,
     codes: Codes,
-    request: &Request<Incoming>,
+    head: &Parts,
+    body: &Incoming,
 ) -> Response<Body> {
-    match outcome(envoys, authenticate, request).await {
+    match outcome(envoys, authenticate, head, body).await {
         Ok(mut response) => {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
@@ -39,14 +41,15 @@ pub(super) async fn answer<U: Authenticate>(
 async fn outcome<U: Authenticate>(
     envoys: Option<&EnvoyMesh>,
     authenticate: &U,
-    request: &Request<Incoming>,
+    head: &Parts,
+    body: &Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let node = request.uri().path().strip_prefix(NODES).and_then(|rest| rest.strip_prefix('/'));
+    let node = head.uri.path().strip_prefix(NODES).and_then(|rest| rest.strip_prefix('/'));
     let allowed = if node.is_some() { "DELETE" } else { "GET" };
-    if request.method() != allowed.parse::<Method>().unwrap_or_default() {
+    if head.method != allowed.parse::<Method>().unwrap_or_default() {
         return Err(Problem::new(ProblemKind::MethodNotAllowed(allowed), "This path takes another method."));
     }
-    admit(authenticate, request).await?;
+    admit(authenticate, head, body).await?;
     let nowhere = || Problem::new(ProblemKind::NotFound, "The mesh of this server is simulated: it has no nodes.");
     let envoys = envoys.ok_or_else(nowhere)?;
     match node {
@@ -56,19 +59,12 @@ async fn outcome<U: Authenticate>(
 }
 
 /// Only who may touch every mesh.
-async fn admit<U: Authenticate>(authenticate: &U, request: &Request<Incoming>) -> Result<(), Problem> {
+async fn admit<U: Authenticate>(authenticate: &U, head: &Parts, body: &Incoming) -> Result<(), Problem> {
     // A signature covers the body.
-    if !request.body().is_end_stream() {
+    if !body.is_end_stream() {
         return Err(Problem::new(ProblemKind::Invalid, "This path takes no body: send none."));
     }
-    let (head, ()) = {
-        let mut head = Request::new(());
-        head.method_mut().clone_from(request.method());
-        head.uri_mut().clone_from(request.uri());
-        head.headers_mut().clone_from(request.headers());
-        head.into_parts()
-    };
-    let caller = authenticate.authenticate(&head, &[]).await;
+    let caller = authenticate.authenticate(head, &[]).await;
     let caller = caller.map_err(|denied| Problem::of_denied(authenticate, denied))?;
     if caller == Caller::of_every_mesh() {
         return Ok(());
