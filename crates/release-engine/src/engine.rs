@@ -154,20 +154,20 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         deadline: Instant,
     ) -> Result<Arc<Stored>, EngineError> {
         loop {
-            let Some(mut newest) = self.0.announce(&stored) else {
+            let Some(mut outlook) = self.0.announce(&stored) else {
                 // Nobody drives it, since it has no step to take: it was closed, or reopened.
                 return closed_by(action, &stored)?.ok_or_else(|| not_finished(action, &stored));
             };
             loop {
-                stored = Arc::clone(&newest.borrow_and_update());
+                stored = Arc::clone(&outlook.borrow_and_update());
                 if let Some(stored) = closed_by(action, &stored)? {
                     return Ok(stored);
                 }
                 tokio::select! {
                     biased;
-                    changed = newest.changed() => if changed.is_err() { break },
-                    () = self.0.shutdown.cancelled() => return Err(not_finished(action, &stored)),
-                    () = sleep_until(deadline) => return Err(not_finished(action, &stored)),
+                    changed = outlook.changed() => if changed.is_err() { break },
+                    () = self.0.shutdown.cancelled() => return Err(not_finished(action, &outlook.borrow())),
+                    () = sleep_until(deadline) => return Err(not_finished(action, &outlook.borrow())),
                 }
             }
             stored = match timeout_at(deadline, self.0.load(key)).await {

@@ -38,16 +38,17 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         Ok(self.store.load(key).await?.ok_or_else(unknown)?)
     }
 
-    /// Makes a version known that is in the store, and has the task driven if there is a step to take.
+    /// Makes a version known that is in the store, and has the task driven if there is a step to take. Then its outlook, for
+    /// who waits for its end.
     pub(crate) fn announce(self: &Arc<Self>, stored: &Arc<Stored>) -> Option<Newest> {
         self.ledger.saw(stored);
         match self.registry.announce(stored) {
-            Announced::Told(newest) => Some(newest),
+            Announced::Told(outlook) => Some(outlook),
             Announced::Idle => None,
-            Announced::DriverNeeded(newest, nudged) => {
+            Announced::DriverNeeded { newest, nudged, outlook } => {
                 let key = stored.record.task.key().clone();
-                self.tracker.spawn(driver::run(Arc::clone(self), key, newest.clone(), nudged));
-                Some(newest)
+                self.tracker.spawn(driver::run(Arc::clone(self), key, newest, nudged));
+                Some(outlook)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Which tasks are being driven in this process.
 
 use crate::Stored;
-use release_core::ReleaseKey;
+use release_core::{Action, Phase, ReleaseKey};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,20 +18,29 @@ pub(crate) struct Registry {
     driven: Mutex<HashMap<ReleaseKey, Driven>>,
 }
 
-/// How a driver is told something.
+/// How a driver, and those who wait for what it does, are told something.
 struct Driven {
     newest: watch::Sender<Arc<Stored>>,
+    /// The same for those who wait, who are woken only when there is [something for them](outlook): to wake them after each
+    /// step would take longer than the step.
+    outlook: watch::Sender<Arc<Stored>>,
     /// Ends its pause.
     nudge: Arc<Notify>,
 }
 
 /// What became of an announcement.
 pub(crate) enum Announced {
-    /// A driver has been told, if the version was news.
+    /// A driver has been told, if the version was news. This is for who waits.
     Told(Newest),
-    /// Nobody drives the task, and there is a step to take: the caller must start a driver with this, which ends its pause when it is
-    /// notified.
-    DriverNeeded(Newest, Arc<Notify>),
+    /// Nobody drives the task, and there is a step to take: the caller must start a driver.
+    DriverNeeded {
+        /// For the driver.
+        newest: Newest,
+        /// Ends the driver's pause when it is notified.
+        nudged: Arc<Notify>,
+        /// For who waits.
+        outlook: Newest,
+    },
     /// Nobody drives the task, and nothing is to be done.
     Idle,
 }
@@ -41,20 +50,21 @@ impl Registry {
     pub(crate) fn announce(&self, stored: &Arc<Stored>) -> Announced {
         match self.lock().entry(stored.record.task.key().clone()) {
             Entry::Occupied(driven) => {
-                driven.get().newest.send_if_modified(|newest| {
-                    let news = stored.revision > newest.revision;
-                    if news {
-                        newest.clone_from(stored);
-                    }
-                    news
+                let Driven { newest, outlook, .. } = driven.get();
+                newest.send_if_modified(|known| take_over(known, stored));
+                outlook.send_if_modified(|known| {
+                    let before = self::outlook(known);
+                    take_over(known, stored) && self::outlook(stored) != before
                 });
-                Announced::Told(driven.get().newest.subscribe())
+                Announced::Told(outlook.subscribe())
             }
             Entry::Vacant(_) if stored.record.task.next_step().is_none() => Announced::Idle,
             Entry::Vacant(free) => {
-                let (sender, newest) = watch::channel(Arc::clone(stored));
-                let driven = free.insert(Driven { newest: sender, nudge: Arc::default() });
-                Announced::DriverNeeded(newest, Arc::clone(&driven.nudge))
+                let ((sender, newest), (waited_for, outlook)) =
+                    (watch::channel(Arc::clone(stored)), watch::channel(Arc::clone(stored)));
+                let nudged = Arc::default();
+                free.insert(Driven { newest: sender, outlook: waited_for, nudge: Arc::clone(&nudged) });
+                Announced::DriverNeeded { newest, nudged, outlook }
             }
         }
     }
@@ -82,11 +92,29 @@ impl Registry {
     }
 }
 
+/// Replaces a version by a newer one. Whether it was.
+fn take_over(known: &mut Arc<Stored>, stored: &Arc<Stored>) -> bool {
+    let news = stored.revision > known.revision;
+    if news {
+        known.clone_from(stored);
+    }
+    news
+}
+
+/// What those who wait for the end of a task want to know: which action closes it, if any, and whether it has.
+fn outlook(stored: &Stored) -> Option<(Action, bool)> {
+    match stored.record.task.phase() {
+        Phase::Closed(action) => Some((action, true)),
+        Phase::Closing(action, _) => Some((action, false)),
+        Phase::Deploying | Phase::Running => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Record, Revision, Timestamp};
-    use release_core::{ReleaseSpec, ReleaseTask};
+    use release_core::{Command, ReleaseSpec, ReleaseTask, Witnesses};
 
     fn stored(revision: u64) -> Arc<Stored> {
         let task = ReleaseTask::new(ReleaseSpec {
@@ -104,19 +132,46 @@ mod tests {
     fn a_driver_does_not_end_over_news_that_it_has_not_seen() {
         let registry = Registry::default();
         let key = stored(1).record.task.key().clone();
-        let Announced::DriverNeeded(mut newest, _) = registry.announce(&stored(1)) else { panic!("nobody drives it") };
+        let Announced::DriverNeeded { mut newest, .. } = registry.announce(&stored(1)) else {
+            panic!("nobody drives it")
+        };
         let Announced::Told(mut waiting) = registry.announce(&stored(2)) else { panic!("it is driven") };
         assert!(!registry.release(&key, &newest));
         assert_eq!(newest.borrow_and_update().revision, Revision::new(2));
         assert!(registry.release(&key, &newest));
-        assert!(matches!(registry.announce(&stored(3)), Announced::DriverNeeded(..)), "nobody drives it any more");
+        assert!(matches!(registry.announce(&stored(3)), Announced::DriverNeeded { .. }), "nobody drives it any more");
         assert_eq!(waiting.borrow_and_update().revision, Revision::new(2), "the last version stays readable");
+    }
+
+    #[test]
+    fn who_waits_for_the_end_is_not_woken_for_each_step_and_sees_it_all_the_same() {
+        let registry = Registry::default();
+        let Announced::DriverNeeded { mut outlook, .. } = registry.announce(&stored(1)) else {
+            panic!("nobody drives it")
+        };
+        registry.announce(&stored(2));
+        assert!(!outlook.has_changed().unwrap());
+        assert_eq!(outlook.borrow().revision, Revision::new(2));
+        let canceled = |revision| {
+            let mut canceled = Stored::clone(&stored(revision));
+            let _ = canceled.record.task.command(Command::CANCEL).unwrap();
+            canceled
+        };
+        registry.announce(&Arc::new(canceled(3)));
+        assert!(outlook.has_changed().unwrap(), "it will be closed");
+        outlook.mark_unchanged();
+        let mut closed = canceled(4);
+        while let Some(step) = closed.record.task.next_step() {
+            let _ = closed.record.task.report(step.succeeded(Witnesses::one("a"), "none")).unwrap();
+        }
+        registry.announce(&Arc::new(closed));
+        assert!(outlook.has_changed().unwrap(), "it is closed");
     }
 
     #[test]
     fn an_older_version_is_no_news() {
         let registry = Registry::default();
-        let Announced::DriverNeeded(newest, _) = registry.announce(&stored(2)) else { panic!("nobody drives it") };
+        let Announced::DriverNeeded { newest, .. } = registry.announce(&stored(2)) else { panic!("nobody drives it") };
         for revision in [1, 2] {
             assert!(matches!(registry.announce(&stored(revision)), Announced::Told(_)));
             assert!(!newest.has_changed().unwrap());
