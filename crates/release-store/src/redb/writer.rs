@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 /// The most operations in one transaction.
 const BATCH: usize = 512;
 
-/// How long the thread stays awake after a write.
-const AWAKE: Duration = Duration::from_micros(100);
+/// How long the thread stays awake after a write: until a caller has been woken, on a machine where that takes long, and has
+/// asked for the next.
+const AWAKE: Duration = Duration::from_micros(250);
 
 /// What the thread is asked for.
 pub(super) enum Job {
