@@ -1,6 +1,5 @@
 //! A request while it is answered, as the log sees it.
 
-use super::metrics::InProgress;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use release_core::{Note, ReleaseKey};
@@ -25,12 +24,10 @@ pub(super) struct Exchange {
     caller: OnceLock<Arc<str>>,
     /// Made for the first line: most requests have none, and a span costs as much as looking for a release does.
     span: OnceLock<Span>,
-    /// Counts the request until it is answered, or its client has gone.
-    _in_progress: InProgress,
 }
 
 impl Exchange {
-    pub(super) fn begin(id: HeaderValue, peer: SocketAddr, in_progress: InProgress) -> Arc<Self> {
+    pub(super) fn begin(id: HeaderValue, peer: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
             id,
             peer,
@@ -38,7 +35,6 @@ impl Exchange {
             release: OnceLock::new(),
             caller: OnceLock::new(),
             span: OnceLock::new(),
-            _in_progress: in_progress,
         })
     }
 

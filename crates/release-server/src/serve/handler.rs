@@ -12,6 +12,7 @@ use release_http::{Api, Authenticate, Body, Codes, OPENAPI, Problem, ProblemKind
 use release_xds::EnvoyMesh;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,9 +90,9 @@ where
     U: Authenticate + 'static,
     O: Operator,
 {
-    let shared = Arc::clone(shared);
+    let shared = InProgress::begin(shared);
     let id = shared.request_ids.of(request.headers());
-    let exchange = Exchange::begin(id.clone(), peer, shared.metrics.begun());
+    let exchange = Exchange::begin(id.clone(), peer);
     let (mut head, body) = request.into_parts();
     Box::pin(Arc::clone(&exchange).scope(async move {
         let response = if let Some(page) = Page::at(head.uri.path()) {
@@ -108,6 +109,30 @@ where
         exchange.answered(&head, response.status());
         response
     }))
+}
+
+/// What a request needs while it is counted as being in progress: until it is answered, or its client has gone.
+struct InProgress<A, U, O>(Arc<Shared<A, U, O>>);
+
+impl<A, U, O> InProgress<A, U, O> {
+    fn begin(shared: &Arc<Shared<A, U, O>>) -> Self {
+        shared.metrics.begun();
+        Self(Arc::clone(shared))
+    }
+}
+
+impl<A, U, O> Deref for InProgress<A, U, O> {
+    type Target = Shared<A, U, O>;
+
+    fn deref(&self) -> &Shared<A, U, O> {
+        &self.0
+    }
+}
+
+impl<A, U, O> Drop for InProgress<A, U, O> {
+    fn drop(&mut self) {
+        self.0.metrics.ended();
+    }
 }
 
 impl<A, U, O: Operator> Shared<A, U, O> {

@@ -16,7 +16,7 @@ use release_xds::EnvoyMesh;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The type of what [`Metrics::text`] gives.
@@ -35,7 +35,7 @@ pub(super) struct Metrics {
     store_errors: Counter,
     unclosed: Family<Labels<1>, Gauge>,
     oldest_takeover: Gauge<f64, AtomicU64>,
-    requests: Family<Answered, Counter>,
+    requests: Requests,
     in_progress: Gauge,
     connections: Gauge,
     /// The unclosed tasks.
@@ -75,7 +75,7 @@ impl Metrics {
             store_errors: Counter::default(),
             unclosed: Family::default(),
             oldest_takeover: Gauge::default(),
-            requests: Family::default(),
+            requests: Requests::new(),
             in_progress: Gauge::default(),
             connections: Gauge::default(),
             tasks: Mutex::default(),
@@ -109,7 +109,7 @@ impl Metrics {
             Unit::Seconds,
             metrics.oldest_takeover.clone(),
         );
-        registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
+        registry.register("http_requests", "Requests that were answered", metrics.requests.family.clone());
         registry.register(
             "http_requests_in_progress",
             "Requests without an answer yet; most of them wait for a takeover",
@@ -154,22 +154,17 @@ impl Metrics {
     }
 
     pub(super) fn answered(&self, method: &Method, status: StatusCode) {
-        let method = match *method {
-            Method::GET => "GET",
-            Method::HEAD => "HEAD",
-            Method::POST => "POST",
-            Method::PUT => "PUT",
-            Method::DELETE => "DELETE",
-            // Anybody can invent one.
-            _ => "other",
-        };
-        self.requests.get_or_create(&Answered { method, status: status.as_u16() }).inc();
+        self.requests.count(method, status);
     }
 
-    /// A request has begun; it has ended when what is returned is dropped.
-    pub(super) fn begun(&self) -> InProgress {
+    /// A request has begun, and will [end](Self::ended).
+    pub(super) fn begun(&self) {
         self.in_progress.inc();
-        InProgress(self.in_progress.clone())
+    }
+
+    /// A request was answered, or its client has gone.
+    pub(super) fn ended(&self) {
+        self.in_progress.dec();
     }
 
     /// The number of open connections.
@@ -233,13 +228,34 @@ impl Metrics {
     }
 }
 
-/// A request that is counted as being in progress.
+/// The requests that were answered.
 #[derive(Debug)]
-pub(super) struct InProgress(Gauge);
+struct Requests {
+    family: Family<Answered, Counter>,
+    /// The counters of the family that were needed, by status, then by method: to look for one in the family takes a lock that
+    /// all threads share, for each request.
+    counters: Vec<[OnceLock<Counter>; METHODS.len() + 1]>,
+}
 
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.0.dec();
+/// By which requests are counted, and all others together: anybody can invent one.
+static METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+
+impl Requests {
+    fn new() -> Self {
+        Self { family: Family::default(), counters: (0..1000).map(|_| Default::default()).collect() }
+    }
+
+    fn count(&self, method: &Method, status: StatusCode) {
+        let place = METHODS.iter().position(|known| known == method);
+        let of_status = self.counters.get(usize::from(status.as_u16()));
+        let counter = of_status.and_then(|of_status| of_status.get(place.unwrap_or(METHODS.len())));
+        let found = || {
+            let method = place.and_then(|place| METHODS.get(place)).map_or("other", Method::as_str);
+            self.family.get_or_create(&Answered { method, status: status.as_u16() }).clone()
+        };
+        if let Some(counter) = counter {
+            counter.get_or_init(found).inc();
+        }
     }
 }
 
@@ -354,6 +370,25 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn requests_are_counted_by_method_and_status() {
+        let metrics = Metrics::new(None);
+        let invented = Method::from_bytes(b"INVENTED").unwrap();
+        for (method, status) in [(Method::PUT, 200), (Method::GET, 200), (Method::PUT, 200), (invented, 999)] {
+            metrics.answered(&method, StatusCode::from_u16(status).unwrap());
+        }
+        let text = metrics.text();
+        let mut lines: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("release_http_requests_total")).collect();
+        lines.sort_unstable();
+        let expected = [
+            r#"release_http_requests_total{method="GET",status="200"} 1"#,
+            r#"release_http_requests_total{method="PUT",status="200"} 2"#,
+            r#"release_http_requests_total{method="other",status="999"} 1"#,
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]
