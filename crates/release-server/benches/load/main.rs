@@ -3,6 +3,7 @@
 //! `cargo xtask bench server` runs all of it; the names of parts (`not-found`, `closes`, `start`) run these only.
 
 mod closes;
+mod handed_over;
 mod http;
 mod not_found;
 mod process;
