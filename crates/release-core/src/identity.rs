@@ -41,7 +41,8 @@ impl ReleaseKey {
 
 impl fmt::Display for ReleaseKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.mesh, self.namespace, self.id)
+        let parts = [self.mesh.as_str(), "/", self.namespace.as_str(), "/", self.id.as_str()];
+        parts.into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 

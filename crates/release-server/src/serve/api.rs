@@ -14,7 +14,7 @@ pub(super) struct EngineApi<S, M> {
 
 impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     async fn delete(&self, key: ReleaseKey, action: Action) -> Result<(), Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         self.engine.delete(&key, action, self.takeover).await.map_err(failure)?;
         Ok(())
     }
@@ -23,7 +23,7 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
         // Ordered by time, so that a list shows the oldest first.
         let id = ReleaseId::try_from(Uuid::now_v7().to_string()).map_err(release_core::Error::from)?;
         let spec = release.spec(id);
-        exchange::is_about(&spec.key);
+        exchange::is_about(spec.key.clone());
         let metadata = metadata(&release.details)?;
         shown(&*self.engine.create(spec, metadata).await.map_err(failure)?)
     }
@@ -33,14 +33,14 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn get(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         shown(&self.engine.get(&key).await.map_err(failure)?)
     }
 
     async fn update(&self, key: ReleaseKey, image: ImageVersion) -> Result<Release, Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         // Refused before anything is written, should the metadata be somebody else's.
-        let mut details = self.get(key.clone()).await?.details;
+        let mut details = shown(&self.engine.get(&key).await.map_err(failure)?)?.details;
         details.image_version = Some(image);
         let metadata = metadata(&details)?;
         let stored = self.engine.update(&key, |old| old.clone_from(&metadata)).await;
@@ -48,17 +48,17 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn set_policy(&self, key: ReleaseKey, routing: Routing) -> Result<Release, Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         shown(&*self.engine.command(&key, Command::SetRouting(routing)).await.map_err(failure)?)
     }
 
     async fn reopen(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         shown(&*self.engine.command(&key, Command::Reopen).await.map_err(failure)?)
     }
 
     async fn preview(&self, key: ReleaseKey, action: Action) -> Result<Plan, Failure> {
-        exchange::is_about(&key);
+        let key = exchange::is_about(key);
         self.engine.plan(&key, action, self.takeover).await.map_err(failure)
     }
 }

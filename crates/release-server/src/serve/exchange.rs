@@ -19,7 +19,7 @@ pub(super) struct Exchange {
     peer: SocketAddr,
     began: Instant,
     /// The release that it is about.
-    release: OnceLock<ReleaseKey>,
+    release: OnceLock<Arc<ReleaseKey>>,
     /// Whose credentials it has.
     caller: OnceLock<Arc<str>>,
     /// Made for the first line: most requests have none, and a span costs as much as looking for a release does.
@@ -89,9 +89,11 @@ impl Exchange {
 }
 
 /// The request that is answered here is about this release: from now on, its lines say so.
-pub(super) fn is_about(key: &ReleaseKey) {
+pub(super) fn is_about(key: ReleaseKey) -> Arc<ReleaseKey> {
+    let key = Arc::new(key);
     // Outside of a request there is nothing to note.
-    let _ = CURRENT.try_with(|exchange| exchange.release.set(key.clone()));
+    let _ = CURRENT.try_with(|exchange| exchange.release.set(Arc::clone(&key)));
+    key
 }
 
 /// The credentials of the request that is answered here are those of a caller of this name.
