@@ -5,6 +5,7 @@ use crate::{Event, Store, StoreError, Stored};
 use release_core::{MeshId, ReleaseKey};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -32,11 +33,11 @@ pub(crate) async fn at_once<F: Future>(mut call: Pin<&mut F>) -> Option<F::Outpu
 }
 
 impl<S: Store> Bounded<S> {
-    pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         self.within(pin!(self.store.load(key))).await
     }
 
-    pub(crate) async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+    pub(crate) async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
         self.within(pin!(self.store.list(mesh))).await
     }
 

@@ -60,7 +60,7 @@ pub(crate) async fn resolve<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>) {
 async fn look<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey) -> Result<(), StoreError> {
     let loaded = caught(async { inner.store.load(key).await }).await;
     match loaded.unwrap_or_else(|panic| Err(StoreError::Failed(format!("it panicked: {panic}")))) {
-        Ok(Some(stored)) => drop(inner.announce(&Arc::new(stored))),
+        Ok(Some(stored)) => drop(inner.announce(&stored)),
         Ok(None) => inner.ledger.not_created(key),
         Err(error @ StoreError::Failed(_)) => return Err(error),
         Err(error @ StoreError::Damaged { .. }) => tracing::error!(release = %key, %error, "a release can't be driven"),

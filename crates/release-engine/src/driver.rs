@@ -110,7 +110,7 @@ enum Tried {
 /// Makes known what is in the store. `false` if there is nothing any more.
 async fn reload<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey) -> Result<bool, StoreError> {
     let stored = inner.store.load(key).await?;
-    Ok(stored.map(|stored| inner.announce(&Arc::new(stored))).is_some())
+    Ok(stored.map(|stored| inner.announce(&stored)).is_some())
 }
 
 /// Returns as soon as `step` is not the one to take any more.

@@ -74,18 +74,18 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     }
 
     /// The task of that key, with its metadata; closed ones too, as long as the store keeps them.
-    pub async fn get(&self, key: &ReleaseKey) -> Result<Stored, EngineError> {
+    pub async fn get(&self, key: &ReleaseKey) -> Result<Arc<Stored>, EngineError> {
         self.0.load(key).await
     }
 
     /// All tasks of a mesh, closed ones too, by namespace and id.
-    pub async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, EngineError> {
+    pub async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, EngineError> {
         Ok(self.0.store.list(mesh).await?)
     }
 
     /// All tasks that are not closed. For metrics: it reads each of them. One that can't be read is left out, with a line in
     /// the log; [`get`](Self::get) says why.
-    pub async fn unclosed(&self) -> Result<Vec<Stored>, EngineError> {
+    pub async fn unclosed(&self) -> Result<Vec<Arc<Stored>>, EngineError> {
         let mut found = Vec::new();
         for key in self.0.store.unclosed().await? {
             match self.0.store.load(&key).await {
@@ -99,7 +99,8 @@ impl<S: Store, M: Mesh> Engine<S, M> {
 
     /// What a delete would do: see [`ReleaseTask::plan`].
     pub async fn plan(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Plan, EngineError> {
-        let record = self.0.load(key).await?.record;
+        let stored = self.0.load(key).await?;
+        let record = &stored.record;
         record.task.plan(action, mode).map_err(|error| EngineError::Refused { error, closed: record.closed })
     }
 
@@ -176,7 +177,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
                         .in_scope(|| tracing::warn!(release = %key, %error, "how far a release is could not be read"));
                     return Err(not_finished(action, &stored));
                 }
-                Ok(loaded) => Arc::new(loaded?),
+                Ok(loaded) => loaded?,
                 Err(_) => return Err(not_finished(action, &stored)),
             };
         }

@@ -33,7 +33,7 @@ pub(crate) struct Inner<S, M> {
 
 impl<S: Store, M: Mesh> Inner<S, M> {
     /// The record of that key, or the error that there is none.
-    pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Stored, EngineError> {
+    pub(crate) async fn load(&self, key: &ReleaseKey) -> Result<Arc<Stored>, EngineError> {
         let unknown = || Error::UnknownRelease(Box::new(key.clone()));
         Ok(self.store.load(key).await?.ok_or_else(unknown)?)
     }
@@ -78,7 +78,9 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         mut change: impl FnMut(&mut Record) -> Result<Change, Error> + Send,
     ) -> Result<Arc<Stored>, EngineError> {
         loop {
-            let Stored { mut record, revision } = self.load(key).await?;
+            let stored = self.load(key).await?;
+            // Most often nobody else has it.
+            let Stored { mut record, revision } = Arc::unwrap_or_clone(stored);
             let from = record.task.phase();
             if self.shutdown.is_cancelled() {
                 return Err(EngineError::ShutDown);
@@ -154,7 +156,7 @@ impl<S: Store, M: Mesh> Inner<S, M> {
     pub(crate) async fn unclosed(&self) -> Result<Vec<Arc<Stored>>, StoreError> {
         let mut found = Vec::new();
         for key in self.store.unclosed().await? {
-            found.extend(self.store.load(&key).await?.map(Arc::new));
+            found.extend(self.store.load(&key).await?);
         }
         Ok(found)
     }

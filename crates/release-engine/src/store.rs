@@ -3,6 +3,7 @@
 use crate::{Record, Revision, Stored};
 use release_core::{Error, MeshId, ReleaseKey};
 use std::future::Future;
+use std::sync::Arc;
 
 /// Where tasks are kept. `release-testkit` has a conformance suite that every store should pass.
 ///
@@ -28,7 +29,7 @@ pub trait Store: Send + Sync + 'static {
     fn create(&self, record: Record) -> impl Future<Output = Result<Revision, CreateError>> + Send;
 
     /// The record of that key.
-    fn load(&self, key: &ReleaseKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(&self, key: &ReleaseKey) -> impl Future<Output = Result<Option<Arc<Stored>>, StoreError>> + Send;
 
     /// Puts `record` in the place of the one with that key, if that one still has the revision `expected`.
     ///
@@ -43,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
     fn remove(&self, key: &ReleaseKey, expected: Revision) -> impl Future<Output = Result<(), ReplaceError>> + Send;
 
     /// All records of a mesh, closed ones too, by namespace and id.
-    fn list(&self, mesh: &MeshId) -> impl Future<Output = Result<Vec<Stored>, StoreError>> + Send;
+    fn list(&self, mesh: &MeshId) -> impl Future<Output = Result<Vec<Arc<Stored>>, StoreError>> + Send;
 
     /// The keys of all records whose task is not closed, in any order.
     fn unclosed(&self) -> impl Future<Output = Result<Vec<ReleaseKey>, StoreError>> + Send;

@@ -25,7 +25,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Tables {
-    releases: BTreeMap<ReleaseKey, Stored>,
+    releases: BTreeMap<ReleaseKey, Arc<Stored>>,
     /// The unclosed task of each service.
     unclosed: BTreeMap<(MeshId, Namespace, Service), ReleaseKey>,
     /// The closed tasks, the oldest first.
@@ -70,7 +70,7 @@ impl Store for MemoryStore {
         Ok(tables.put(record, self.keep_closed))
     }
 
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         Ok(self.tables().releases.get(key).cloned())
     }
 
@@ -84,8 +84,8 @@ impl Store for MemoryStore {
         self.tables().take(key, expected)
     }
 
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
-        let of_mesh = |stored: &&Stored| stored.record.task.key().mesh == *mesh;
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
+        let of_mesh = |stored: &&Arc<Stored>| stored.record.task.key().mesh == *mesh;
         Ok(self.tables().releases.values().filter(of_mesh).cloned().collect())
     }
 
@@ -104,7 +104,7 @@ impl Tables {
         } else {
             self.unclosed.insert(service(&record), key.clone());
         }
-        self.releases.insert(key, Stored { record, revision });
+        self.releases.insert(key, Arc::new(Stored { record, revision }));
         while self.closed.len() > keep_closed {
             if let Some((_, oldest)) = self.closed.pop_first() {
                 self.releases.remove(&oldest);

@@ -103,7 +103,7 @@ impl<S: Store> Store for FlakyStore<S> {
         answer
     }
 
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         self.fails_if(&[Mood::Down]).await?;
         if self.mood() == Mood::Damaged {
             return Err(StoreError::Damaged { key: key.to_string(), reason: "not a record".into() });
@@ -125,7 +125,7 @@ impl<S: Store> Store for FlakyStore<S> {
         answer
     }
 
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
         self.fails_if(&[Mood::Down]).await?;
         let found = self.store.list(mesh).await?;
         match found.first() {

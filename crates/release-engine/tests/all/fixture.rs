@@ -52,7 +52,7 @@ pub(crate) async fn until<S: Store, M: Mesh>(
     engine: &Engine<S, M>,
     key: &ReleaseKey,
     wanted: impl Fn(&Stored) -> bool,
-) -> Stored {
+) -> Arc<Stored> {
     for _ in 0..100_000 {
         let stored = engine.get(key).await.unwrap();
         if wanted(&stored) {

@@ -40,7 +40,7 @@ impl Store for Panics {
         answer
     }
 
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         self.panic_if(&self.reads);
         self.store.load(key).await
     }
@@ -56,7 +56,7 @@ impl Store for Panics {
         self.store.remove(key, expected).await
     }
 
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
         self.store.list(mesh).await
     }
 

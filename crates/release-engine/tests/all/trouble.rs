@@ -115,7 +115,7 @@ async fn nobody_confirms_nothing() {
     engine.create(spec("a"), serde_json::Value::Null).await.unwrap();
     let answer = engine.delete(&key("a"), Action::Cancel, Mode::Perform).await;
     assert!(answer.is_err());
-    let task = engine.get(&key("a")).await.unwrap().record.task;
+    let task = engine.get(&key("a")).await.unwrap().record.task.clone();
     assert_eq!(task.phase(), Phase::Closing(Action::Cancel, Stage::Routing));
     assert!(mesh.asked().iter().all(|(_, step)| !matches!(step, Step::Drain { .. } | Step::Retire { .. })));
 }
@@ -167,7 +167,7 @@ impl Mesh for Disturbed {
     async fn perform(&self, spec: &ReleaseSpec, step: &Step) -> Report {
         let number = self.1.fetch_add(1, Ordering::Relaxed);
         if number % 5 == 4 {
-            let mut stored = self.0.load(&spec.key).await.unwrap().unwrap();
+            let mut stored = Arc::unwrap_or_clone(self.0.load(&spec.key).await.unwrap().unwrap());
             stored.record.metadata = number.into();
             self.0.replace(stored.record, stored.revision).await.unwrap();
         }

@@ -23,16 +23,16 @@ pub(crate) async fn inspect(
     let mut found = BTreeMap::new();
     // Decoding a task checks the laws of its state.
     for stored in store.list(&"mesh-1".parse()?).await? {
-        let task = stored.record.task;
+        let task = &stored.record.task;
         let key = task.key();
-        law::check_future(&task).with_context(|| format!("{key}"))?;
-        ledger.saw(&key.id, Seen::from(&task))?;
+        law::check_future(task).with_context(|| format!("{key}"))?;
+        ledger.saw(&key.id, Seen::from(task))?;
         ensure!(
             task.phase().is_closed() == stored.record.closed.is_some(),
             "{key}: when it was closed is not as it is"
         );
         if let Some(mesh) = mesh {
-            agrees(&task, mesh).with_context(|| format!("{key}, {}", task.phase()))?;
+            agrees(task, mesh).with_context(|| format!("{key}, {}", task.phase()))?;
         }
         found.insert(key.clone(), task.phase());
     }

@@ -2,8 +2,9 @@
 
 use super::exchange;
 use release_core::{Action, Command, MeshId, Mode, Note, Plan, ReleaseId, ReleaseKey, Routing};
-use release_engine::{Engine, EngineError, Mesh, Store, Stored};
+use release_engine::{Engine, EngineError, Mesh, Record, Store, Stored};
 use release_http::{Api, Details, Failure, ImageVersion, NewRelease, Release};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The engine behind the API. What the caller must not, or need not, know of a failure is logged here.
@@ -25,36 +26,36 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
         let spec = release.spec(id);
         exchange::is_about(spec.key.clone());
         let metadata = metadata(&release.details)?;
-        shown(&*self.engine.create(spec, metadata).await.map_err(failure)?)
+        shown(self.engine.create(spec, metadata).await.map_err(failure)?)
     }
 
     async fn list(&self, mesh: MeshId) -> Result<Vec<Release>, Failure> {
-        self.engine.list(&mesh).await.map_err(failure)?.iter().map(shown).collect()
+        self.engine.list(&mesh).await.map_err(failure)?.into_iter().map(shown).collect()
     }
 
     async fn get(&self, key: ReleaseKey) -> Result<Release, Failure> {
         let key = exchange::is_about(key);
-        shown(&self.engine.get(&key).await.map_err(failure)?)
+        shown(self.engine.get(&key).await.map_err(failure)?)
     }
 
     async fn update(&self, key: ReleaseKey, image: ImageVersion) -> Result<Release, Failure> {
         let key = exchange::is_about(key);
         // Refused before anything is written, should the metadata be somebody else's.
-        let mut details = shown(&self.engine.get(&key).await.map_err(failure)?)?.details;
+        let mut details = shown(self.engine.get(&key).await.map_err(failure)?)?.details;
         details.image_version = Some(image);
         let metadata = metadata(&details)?;
         let stored = self.engine.update(&key, |old| old.clone_from(&metadata)).await;
-        shown(&*stored.map_err(failure)?)
+        shown(stored.map_err(failure)?)
     }
 
     async fn set_policy(&self, key: ReleaseKey, routing: Routing) -> Result<Release, Failure> {
         let key = exchange::is_about(key);
-        shown(&*self.engine.command(&key, Command::SetRouting(routing)).await.map_err(failure)?)
+        shown(self.engine.command(&key, Command::SetRouting(routing)).await.map_err(failure)?)
     }
 
     async fn reopen(&self, key: ReleaseKey) -> Result<Release, Failure> {
         let key = exchange::is_about(key);
-        shown(&*self.engine.command(&key, Command::Reopen).await.map_err(failure)?)
+        shown(self.engine.command(&key, Command::Reopen).await.map_err(failure)?)
     }
 
     async fn preview(&self, key: ReleaseKey, action: Action) -> Result<Plan, Failure> {
@@ -64,9 +65,10 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
 }
 
 /// A task as the API shows it.
-fn shown(stored: &Stored) -> Result<Release, Failure> {
-    let task = stored.record.task.clone();
-    match serde_json::from_value::<Details>(stored.record.metadata.clone()) {
+fn shown(stored: Arc<Stored>) -> Result<Release, Failure> {
+    // Who has just read it is most often the only one who has it.
+    let Record { task, metadata, .. } = Arc::unwrap_or_clone(stored).record;
+    match serde_json::from_value::<Details>(metadata) {
         Ok(details) => Ok(Release { task, details }),
         Err(error) => {
             exchange::within(|| {

@@ -185,7 +185,7 @@ impl Store for RedbStore {
         })
     }
 
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         let attempt = || self.current.read(|snapshot| tables::load(snapshot, key));
         let failed = match attempt() {
             Ok(found) => return Ok(found),
@@ -204,7 +204,7 @@ impl Store for RedbStore {
         self.write(Operation::Remove(key.clone(), expected)).await?.map(|_| ()).map_err(not_replaced)
     }
 
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
         let mesh = mesh.clone();
         self.read_much(move |snapshot| tables::list(snapshot, &mesh)).await
     }

@@ -7,6 +7,7 @@ use redb::{
 use release_core::{Error, MeshId, ReleaseKey};
 use release_engine::{Record, Revision, StoreError, Stored};
 use std::fmt;
+use std::sync::Arc;
 
 /// A mesh, a namespace, and a release or a service of it.
 type Name = (&'static str, &'static str, &'static str);
@@ -187,13 +188,13 @@ impl Snapshot {
 }
 
 /// The record of that key.
-pub(super) fn load(snapshot: &Snapshot, key: &ReleaseKey) -> Result<Option<Stored>, ReadError> {
+pub(super) fn load(snapshot: &Snapshot, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, ReadError> {
     let Some(row) = snapshot.releases.get(name(key))? else { return Ok(None) };
-    decoded(name(key), row.value()).map(Some).map_err(ReadError::Record)
+    decoded(name(key), row.value()).map(|stored| Some(Arc::new(stored))).map_err(ReadError::Record)
 }
 
 /// All records of a mesh. One that can't be read is left out, loudly: the others are not less true.
-pub(super) fn list(snapshot: &Snapshot, mesh: &MeshId) -> Result<Vec<Stored>, ReadError> {
+pub(super) fn list(snapshot: &Snapshot, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, ReadError> {
     let mut found = Vec::new();
     for row in snapshot.releases.range((mesh.as_str(), "", "")..)? {
         let (key, row) = row?;
@@ -201,7 +202,7 @@ pub(super) fn list(snapshot: &Snapshot, mesh: &MeshId) -> Result<Vec<Stored>, Re
             break;
         }
         match decoded(key.value(), row.value()) {
-            Ok(stored) => found.push(stored),
+            Ok(stored) => found.push(Arc::new(stored)),
             Err(error) => tracing::error!(%error, "a release is not listed"),
         }
     }

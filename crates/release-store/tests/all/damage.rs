@@ -8,11 +8,12 @@ use release_store::{OpenError, RedbStore};
 use release_testkit::conformance::store::Disk;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use tempfile::tempdir;
 
 /// A file with ten records. `closed` is whether its store was closed, or killed.
-async fn file(path: &Path, closed: bool) -> Vec<Stored> {
+async fn file(path: &Path, closed: bool) -> Vec<Arc<Stored>> {
     let directory = tempdir().unwrap();
     let original = directory.path().join("releases");
     let store = RedbStore::open(&original).unwrap();
@@ -159,7 +160,7 @@ async fn with_a_damaged_record() -> (SimulatedDisk, RedbStore) {
 async fn one_damaged_record_does_not_hide_the_others() {
     let (_disk, store) = with_a_damaged_record().await;
     let found = store.list(&"mesh-1".parse().unwrap()).await.unwrap();
-    assert_eq!(found.into_iter().map(|stored| stored.record).collect::<Vec<_>>(), [record("intact")]);
+    assert_eq!(found.iter().map(|stored| &stored.record).collect::<Vec<_>>(), [&record("intact")]);
     let error = store.load(record("damaged").task.key()).await.unwrap_err();
     let expected =
         "the stored record mesh-1/shop/damaged can't be read: EOF while parsing an object at line 1 column 1";

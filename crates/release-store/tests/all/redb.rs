@@ -69,7 +69,7 @@ async fn what_it_answered_is_there_after_opening_the_file_again() {
     let next = store.replace(changed.clone(), revision).await.unwrap();
     drop(store);
     let found = RedbStore::open(&path).unwrap().load(changed.task.key()).await.unwrap().unwrap();
-    assert_eq!((found.record, found.revision), (changed, next));
+    assert_eq!((&found.record, found.revision), (&changed, next));
     let left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["releases"], "nothing else is left behind");
 }

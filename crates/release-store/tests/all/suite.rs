@@ -36,7 +36,7 @@ impl Store for Wrong {
         self.0.create(record).await
     }
 
-    async fn load(&self, key: &ReleaseKey) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
         self.0.load(key).await
     }
 
@@ -64,7 +64,7 @@ impl Store for Wrong {
         self.0.remove(key, if self.1 == Mistake::RemovesBlindly { found } else { expected }).await
     }
 
-    async fn list(&self, mesh: &MeshId) -> Result<Vec<Stored>, StoreError> {
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
         let mut found = self.0.list(mesh).await?;
         if self.1 == Mistake::ListsTheFirstOnly {
             found.truncate(1);

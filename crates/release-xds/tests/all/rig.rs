@@ -226,7 +226,7 @@ impl Release {
         &self,
         engine: &Engine<S, M>,
         wanted: impl Fn(&Stored) -> bool,
-    ) -> Stored {
+    ) -> Arc<Stored> {
         let wait = async {
             loop {
                 let stored = engine.get(&self.spec.key).await.unwrap();

@@ -100,12 +100,12 @@ impl Model {
                 let again = lost(store.remove(key, expected(&found, false)).await)?;
                 same(&again, &None)?;
             }
-            Operation::Load(key) => same(&store.load(key).await?.as_ref(), &self.find(key))?,
+            Operation::Load(key) => same(&store.load(key).await?.as_deref(), &self.find(key))?,
             Operation::List(mesh) => {
                 let mut of_mesh: Vec<_> =
                     self.records.iter().filter(|stored| stored.record.task.key().mesh == *mesh).collect();
                 of_mesh.sort_by_key(|stored| stored.record.task.key());
-                same(&store.list(mesh).await?.iter().collect::<Vec<_>>(), &of_mesh)?;
+                same(&store.list(mesh).await?.iter().map(|stored| &**stored).collect::<Vec<_>>(), &of_mesh)?;
             }
             Operation::Unclosed => {
                 let mut found = store.unclosed().await?;

@@ -51,7 +51,7 @@ async fn no_change_is_lost(store: &Arc<impl Store>) -> Verdict {
             let mut done = 0;
             while done < CHANGES {
                 let found = store.load(&key).await.map_err(|error| error.to_string())?;
-                let mut found = found.ok_or("the counter is gone")?;
+                let mut found = Arc::unwrap_or_clone(found.ok_or("the counter is gone")?);
                 found.record.metadata = (found.record.metadata.as_u64().unwrap_or(0) + 1).into();
                 match store.replace(found.record, found.revision).await {
                     Ok(_) => done += 1,
