@@ -28,7 +28,7 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a record, if there is none of that key and no unclosed task of that service.
     fn create(&self, record: Record) -> impl Future<Output = Result<Revision, CreateError>> + Send;
 
-    /// The record of that key.
+    /// The record of that key. Shared, as the engine does with it: a store that has it in memory copies nothing.
     fn load(&self, key: &ReleaseKey) -> impl Future<Output = Result<Option<Arc<Stored>>, StoreError>> + Send;
 
     /// Puts `record` in the place of the one with that key, if that one still has the revision `expected`.
