@@ -4,14 +4,11 @@ use crate::closes::raw_commit;
 use anyhow::{Context as _, Result};
 use redb::Database;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-
-/// How long the thread stays awake after a commit, as that of the store does.
-const AWAKE: Duration = Duration::from_micros(250);
 
 /// A thread that commits, and a runtime like the server's whose tasks ask for it.
 pub(crate) struct HandedOver {
@@ -31,7 +28,7 @@ impl HandedOver {
     pub(crate) fn start(database: Database) -> Result<Self> {
         let (commits, asked) = channel::<Commit>();
         thread::Builder::new().spawn(move || {
-            while let Some(Commit { state, id, closed, done }) = next(&asked) {
+            while let Ok(Commit { state, id, closed, done }) = asked.recv() {
                 // Who asked is there until it is answered.
                 let _ = done.send(raw_commit(&database, &state, &id, closed, true));
             }
@@ -64,16 +61,4 @@ impl Drop for HandedOver {
             runtime.shutdown_background();
         }
     }
-}
-
-fn next(asked: &Receiver<Commit>) -> Option<Commit> {
-    let began = Instant::now();
-    while began.elapsed() < AWAKE {
-        match asked.try_recv() {
-            Ok(commit) => return Some(commit),
-            Err(TryRecvError::Empty) => thread::yield_now(),
-            Err(TryRecvError::Disconnected) => return None,
-        }
-    }
-    asked.recv().ok()
 }

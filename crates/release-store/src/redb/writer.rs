@@ -8,17 +8,11 @@ use release_engine::{Revision, StoreError};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 /// The most operations in one transaction.
 const BATCH: usize = 512;
-
-/// How long the thread stays awake after a write: until a caller has been woken, on a machine where that takes long, and has
-/// asked for the next.
-const AWAKE: Duration = Duration::from_micros(250);
 
 /// What the thread is asked for.
 pub(super) enum Job {
@@ -44,8 +38,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until nobody can ask for anything any more, and closes the file.
     pub(super) fn run(self, jobs: &Receiver<Job>) {
-        let mut next = jobs.recv().ok();
-        while let Some(first) = next {
+        while let Ok(first) = jobs.recv() {
             let mut batch = Vec::new();
             for job in std::iter::once(first).chain(jobs.try_iter()) {
                 match job {
@@ -65,7 +58,6 @@ impl Writer {
             if !batch.is_empty() {
                 self.write(batch);
             }
-            next = soon(jobs).or_else(|| jobs.recv().ok());
         }
         self.close("the store is closed");
     }
@@ -128,20 +120,6 @@ impl Writer {
             tracing::error!(%error, "the store was not closed in order");
         }
     }
-}
-
-/// What is asked for before long: the answer to one write often leads to the next, and to wake a thread takes as long as half
-/// a sync of a fast disk.
-fn soon(jobs: &Receiver<Job>) -> Option<Job> {
-    let began = Instant::now();
-    while began.elapsed() < AWAKE {
-        match jobs.try_recv() {
-            Ok(job) => return Some(job),
-            Err(TryRecvError::Empty) => thread::yield_now(),
-            Err(TryRecvError::Disconnected) => return None,
-        }
-    }
-    None
 }
 
 /// A panic of the database is an error of it: the thread has to go on, or nothing is ever written again.
