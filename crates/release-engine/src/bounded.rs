@@ -50,11 +50,10 @@ impl<S: Store> Bounded<S> {
         &self,
         mut call: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
     ) -> Result<T, StoreError> {
-        let told = |error: &StoreError| self.listener.tell(Event::StoreFailed { error });
-        let Some(answer) = at_once(call.as_mut()).await else {
-            let answer = timeout(self.limit, call).await;
-            return answer.unwrap_or_else(|_| Err(no_answer(self.limit))).inspect_err(told);
+        let answer = match at_once(call.as_mut()).await {
+            Some(answer) => answer,
+            None => timeout(self.limit, call).await.unwrap_or_else(|_| Err(no_answer(self.limit))),
         };
-        answer.inspect_err(told)
+        answer.inspect_err(|error| self.listener.tell(Event::StoreFailed { error }))
     }
 }

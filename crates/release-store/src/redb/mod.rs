@@ -10,9 +10,10 @@ pub use file::OpenError;
 
 use crate::KEEP_CLOSED;
 use ::redb::{Database, StorageBackend};
-use current::Current;
+use current::{Attempt, Current};
 use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
+use std::future::{self, Future};
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -119,6 +120,20 @@ impl RedbStore {
         answer.await.map_err(|_| writer_ended())?
     }
 
+    /// Reads, and if that fails once more after the file was opened anew.
+    async fn read<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Attempt<T>>,
+    {
+        let failed = match attempt().await {
+            Ok(found) => return Ok(found),
+            Err(failed) => failed,
+        };
+        // Rare: in the future of every read there would be room for it.
+        Box::pin(self.reopen(failed)).await?;
+        attempt().await.map_err(|(error, _)| error.into())
+    }
+
     /// Has the file opened anew, after something could not be read. Fails if that is of no use.
     async fn reopen(&self, failed: (ReadError, u64)) -> Result<(), StoreError> {
         let seen = match failed {
@@ -133,13 +148,12 @@ impl RedbStore {
         reopened.await.map_err(|_| writer_ended())
     }
 
-    /// Reads what may be much, and if that fails once more after the file was opened anew. It reads on a thread that may block,
-    /// if there is a runtime that has such.
+    /// Reads what may be much: on a thread that may block, if there is a runtime that has such.
     async fn read_much<T: Send + 'static>(
         &self,
         read: impl Fn(&Snapshot) -> Result<T, ReadError> + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        let attempt = || {
+        self.read(|| {
             let (current, read) = (Arc::clone(&self.current), read.clone());
             async move {
                 let seen = current.attempts();
@@ -151,13 +165,8 @@ impl RedbStore {
                     Err(_) => attempt(),
                 }
             }
-        };
-        let failed = match attempt().await {
-            Ok(found) => return Ok(found),
-            Err(failed) => failed,
-        };
-        self.reopen(failed).await?;
-        attempt().await.map_err(|(error, _)| error.into())
+        })
+        .await
     }
 
     fn ask(&self, job: Job) -> Result<(), StoreError> {
@@ -186,14 +195,7 @@ impl Store for RedbStore {
     }
 
     async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
-        let attempt = || self.current.read(|snapshot| tables::load(snapshot, key));
-        let failed = match attempt() {
-            Ok(found) => return Ok(found),
-            Err(failed) => failed,
-        };
-        // Rare: in the future of every read there would be room for it.
-        Box::pin(self.reopen(failed)).await?;
-        attempt().map_err(|(error, _)| error.into())
+        self.read(|| future::ready(self.current.read(|snapshot| tables::load(snapshot, key)))).await
     }
 
     async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
