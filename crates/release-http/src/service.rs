@@ -98,14 +98,15 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         async move {
-            let call = match self.understood(head, body).await {
-                Ok(call) => call,
-                Err(problem) => return problem.written(self.codes, answer_headers(head, id)),
+            let outcome = match self.understood(head, body).await {
+                // Large: what is refused has no room for it.
+                Ok(call) => Box::pin(self.carried_out(call)).await,
+                Err(problem) => Err(problem),
             };
-            // Large: what is refused has no room for it.
-            match Box::pin(self.carried_out(call)).await {
-                Ok(answer) => answer.written(self.codes, answer_headers(head, id)),
-                Err(problem) => problem.written(self.codes, answer_headers(head, id)),
+            let headers = answer_headers(head, id);
+            match outcome {
+                Ok(answer) => answer.written(self.codes, headers),
+                Err(problem) => problem.written(self.codes, headers),
             }
         }
     }
