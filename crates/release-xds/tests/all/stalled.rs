@@ -2,7 +2,7 @@
 
 use crate::plane::Plane;
 use crate::rig::{Release, Site, host, label};
-use release_core::{Action, Mode, Phase, Stage};
+use release_core::{Action, Phase, Stage};
 use release_testkit::envoy::{Bootstrap, EnvoyProcess, Source};
 use release_xds::control::Settings;
 use std::time::Duration;
@@ -47,29 +47,25 @@ async fn what_waits_in_an_envoy_that_stands_still_does_not_reach_a_retired_versi
     }
     envoy.resume().unwrap();
     until(async || envoy.stat("http.http.downstream_rq_active").await.unwrap() > 0).await;
-    let end = {
-        let (engine, key) = (plane.engine.clone(), release.spec.key.clone());
-        tokio::spawn(async move { engine.delete(&key, Action::End, Mode::Perform).await })
-    };
     let closing = async |stage| {
-        until(async || {
-            let stored = plane.engine.get(&release.spec.key).await.unwrap();
-            stored.record.task.phase() == Phase::Closing(Action::End, stage)
-        })
-        .await;
+        let wanted = Phase::Closing(Action::End, stage);
+        release.until(&plane.engine, |stored| stored.record.task.phase() == wanted).await
     };
-    closing(Stage::Draining).await;
-    envoy.pause().unwrap();
-    let loser = site.upstream(0, &label("v1"));
-    let before = loser.requests();
-    closing(Stage::Retiring).await;
-    envoy.resume().unwrap();
-    for client in clients {
-        client.readable().await.unwrap();
-    }
-    assert_eq!(site.knocks(), [""; 0]);
-    assert!(loser.requests() > before + 1, "the worker was late, or this shows nothing");
-    end.await.unwrap().unwrap();
+    let stands_still = async {
+        closing(Stage::Draining).await;
+        envoy.pause().unwrap();
+        let loser = site.upstream(0, &label("v1"));
+        let before = loser.requests();
+        closing(Stage::Retiring).await;
+        envoy.resume().unwrap();
+        for client in clients {
+            client.readable().await.unwrap();
+        }
+        assert_eq!(site.knocks(), [""; 0]);
+        assert!(loser.requests() > before + 1, "the worker was late, or this shows nothing");
+    };
+    let (ended, ()) = tokio::join!(release.delete(&plane.engine, Action::End), stands_still);
+    ended.unwrap();
     assert_eq!(site.retirement.retired(), ["s0-0 v1"]);
     assert_eq!(site.knocks(), [""; 0]);
 }
