@@ -5,7 +5,8 @@ use release_core::{MeshId, ReleaseKey};
 use release_engine::{CreateError, Record, ReplaceError, Revision, Store, StoreError, Stored};
 use release_store::{MemoryStore, RedbStore};
 use release_testkit::conformance::store::{self, Disk};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mistake {
@@ -134,4 +135,139 @@ async fn a_store_that_answers_too_early_is_found() {
         let found = store::crashes(SimulatedDisk::hasty, seed).await.unwrap_err();
         assert!(found.contains("power cut after"), "{found}");
     }
+}
+
+/// What is wrong with a store after a power cut that took none of its records.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum After {
+    /// Nothing.
+    AsBefore,
+    /// It counts its revisions from the beginning.
+    CountsAnew,
+    /// It can only be read.
+    ReadOnly,
+}
+
+/// A disk that keeps everything, with a store that does what [`After`] says.
+#[derive(Clone)]
+struct Recovers {
+    store: MemoryStore,
+    after: After,
+    /// How many accesses work before all fail. Each operation is one.
+    left: Arc<Mutex<Option<u64>>>,
+    /// The newest revision that the store beneath has given.
+    newest: Arc<AtomicU64>,
+    /// What that was when the power was cut.
+    cut_at: Arc<Mutex<Option<u64>>>,
+}
+
+impl Recovers {
+    fn new(after: After) -> Self {
+        let (left, newest, cut_at) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store: MemoryStore::keeping(2), after, left, newest, cut_at }
+    }
+
+    fn read(&self) -> Result<(), StoreError> {
+        match &mut *self.left.lock().unwrap() {
+            None => Ok(()),
+            Some(0) => Err(StoreError::Failed("no power".into())),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self) -> Result<(), StoreError> {
+        if self.after == After::ReadOnly && self.cut_at.lock().unwrap().is_some() {
+            return Err(StoreError::Failed("the store can only be read".into()));
+        }
+        self.read()
+    }
+
+    fn written(&self, revision: Revision) -> Revision {
+        self.newest.fetch_max(revision.get(), Ordering::Relaxed);
+        self.shown(revision)
+    }
+
+    /// The revision that the store says it is.
+    fn shown(&self, revision: Revision) -> Revision {
+        match *self.cut_at.lock().unwrap() {
+            Some(before) if self.after == After::CountsAnew && revision.get() > before => {
+                Revision::new(revision.get() - before)
+            }
+            _ => revision,
+        }
+    }
+
+    fn show(&self, stored: Arc<Stored>) -> Arc<Stored> {
+        let revision = self.shown(stored.revision);
+        Arc::new(Stored { revision, ..Arc::unwrap_or_clone(stored) })
+    }
+
+    /// The revision that the store beneath has, if the one expected is what it shows.
+    async fn beneath(&self, key: &ReleaseKey, expected: Revision) -> Result<Revision, ReplaceError> {
+        let found = self.store.load(key).await?.ok_or(ReplaceError::Lost)?.revision;
+        if self.shown(found) == expected { Ok(found) } else { Err(ReplaceError::Lost) }
+    }
+}
+
+impl Store for Recovers {
+    async fn create(&self, record: Record) -> Result<Revision, CreateError> {
+        self.write()?;
+        Ok(self.written(self.store.create(record).await?))
+    }
+
+    async fn load(&self, key: &ReleaseKey) -> Result<Option<Arc<Stored>>, StoreError> {
+        self.read()?;
+        Ok(self.store.load(key).await?.map(|stored| self.show(stored)))
+    }
+
+    async fn replace(&self, record: Record, expected: Revision) -> Result<Revision, ReplaceError> {
+        self.write()?;
+        let found = self.beneath(record.task.key(), expected).await?;
+        Ok(self.written(self.store.replace(record, found).await?))
+    }
+
+    async fn remove(&self, key: &ReleaseKey, expected: Revision) -> Result<(), ReplaceError> {
+        self.write()?;
+        let found = self.beneath(key, expected).await?;
+        self.store.remove(key, found).await
+    }
+
+    async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, StoreError> {
+        self.read()?;
+        Ok(self.store.list(mesh).await?.into_iter().map(|stored| self.show(stored)).collect())
+    }
+
+    async fn unclosed(&self) -> Result<Vec<ReleaseKey>, StoreError> {
+        self.read()?;
+        self.store.unclosed().await
+    }
+}
+
+impl Disk for Recovers {
+    type Store = Self;
+
+    fn open(&self) -> Result<Self, String> {
+        Ok(self.clone())
+    }
+
+    fn fail_after(&self, accesses: Option<u64>) {
+        *self.left.lock().unwrap() = accesses;
+    }
+
+    fn cut(&self, _: u64) {
+        *self.cut_at.lock().unwrap() = Some(self.newest.load(Ordering::Relaxed));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_go_on_after_a_power_cut_as_before_is_found() {
+    let crashes = async |after| store::crashes(|| Recovers::new(after), 1).await;
+    assert!(crashes(After::AsBefore).await.unwrap() > 20);
+    let found = crashes(After::CountsAnew).await.unwrap_err();
+    assert!(found.contains("is not greater than"), "{found}");
+    let found = crashes(After::ReadOnly).await.unwrap_err();
+    assert!(found.contains("it went on failing"), "{found}");
 }
