@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How often to kill it
+    /// How often to kill it; some more kills may be needed to have hit every stage
     #[arg(long, default_value_t = 100)]
     kills: u32,
     /// What random choices follow from; printed by each run

@@ -2,7 +2,7 @@
 
 use crate::aim::{Aim, Moment, PHASES};
 use crate::client;
-use crate::figures::Figures;
+use crate::figures::Counts;
 use crate::inspect::inspect;
 use crate::ledger::{Ledger, Seen};
 use crate::mesh;
@@ -12,10 +12,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use http::Method;
 use release_core::{Phase, ReleaseKey};
+use release_store::KEEP_CLOSED;
 use release_testkit::SimulatedMesh;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{RwLock, watch};
@@ -24,16 +26,20 @@ use tokio::time::{sleep, timeout};
 
 const WORKERS: u32 = 8;
 
-/// How long to wait for a task to be in the phase that is aimed at.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for a task to be in the phase that is aimed at. A client whose release does not get on says so before.
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Kills a server of that kind that often.
-pub(crate) async fn run(kind: Kind, kills: u32, seed: u64, figures: &mut Figures) -> Result<()> {
-    let (directory, mut rng) = (TempDir::new()?, Rng::with_seed(seed));
+/// How many releases there may be. A store drops old ones when they are closed and there are too many, and here each one that
+/// is gone counts as lost; with far fewer, a look at all of them after each kill is quick.
+const RELEASES: usize = KEEP_CLOSED / 10;
+
+/// Kills a server of that kind on a file of its own, until that is enough or the file holds many releases.
+pub(crate) async fn run(kind: Kind, rng: &mut Rng, counts: &mut Counts) -> Result<()> {
+    let directory = TempDir::new()?;
     let (mesh, aim) = (SimulatedMesh::new(2), Arc::new(Aim::default()));
     let mesh_address = mesh::serve(mesh.clone(), Arc::clone(&aim), rng.u64(..)).await?;
     let mut process = Process::start(kind, directory.path(), mesh_address).await?;
-    let world = Arc::new(World { ledger: Ledger::default(), server: RwLock::new(process.address) });
+    let world = Arc::new(World { ledger: Ledger::default(), server: RwLock::new(process.address), resumed: 0.into() });
     let (stop, stopped) = watch::channel(false);
     let mut workers = JoinSet::new();
     for number in 0..WORKERS {
@@ -42,16 +48,18 @@ pub(crate) async fn run(kind: Kind, kills: u32, seed: u64, figures: &mut Figures
     }
     let mut left: Vec<Phase> = PHASES.to_vec();
     rng.shuffle(&mut left);
-    for kill in 0..kills {
-        let aimed = if left.len() >= (kills - kill) as usize || kill % 2 == 0 { left.first().copied() } else { None };
+    let mut releases = 0;
+    while !counts.is_enough() && releases < RELEASES {
+        let (kill, last) = (counts.kills(), left.len() >= counts.remaining() as usize);
+        let aimed = if last || kill % 2 == 0 { left.first().copied() } else { None };
         let moment = match rng.u8(0..3) {
-            _ if left.len() >= (kills - kill) as usize => Moment::Before,
+            _ if last => Moment::Before,
             0 => Moment::Before,
             1 => Moment::During,
             _ => Moment::After,
         };
         let hit = tokio::select! {
-            hit = moment_to_kill(kind, aimed, moment, &aim, process.address, &mut rng) => hit?,
+            hit = moment_to_kill(kind, aimed, moment, &aim, process.address, rng) => hit?,
             ended = workers.join_next() => return Err(why(ended)),
         };
         process.kill().await?;
@@ -64,7 +72,8 @@ pub(crate) async fn run(kind: Kind, kills: u32, seed: u64, figures: &mut Figures
             Some(key) => found.get(key) == Some(phase),
             None => found.values().any(|found| found == phase),
         });
-        figures.killed(kind, hit, found.values().copied());
+        counts.killed(hit, found.values().copied());
+        releases = found.len();
         left.retain(|phase| Some(*phase) != hit);
         if left.is_empty() {
             left = PHASES.to_vec();
@@ -89,7 +98,7 @@ pub(crate) async fn run(kind: Kind, kills: u32, seed: u64, figures: &mut Figures
         found.len(),
         world.ledger.closed_ones()
     );
-    figures.closed(found.len());
+    counts.closed(found.len(), world.resumed.load(Relaxed));
     Ok(())
 }
 

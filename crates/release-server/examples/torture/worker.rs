@@ -9,6 +9,7 @@ use release_core::{Action, Phase, ReleaseId, Stage};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::RwLock;
 use tokio::sync::watch;
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     /// Where the server is. Whoever holds it for writing knows that no request is under way.
     pub(crate) server: RwLock<SocketAddr>,
+    /// The releases that were closed after a kill without being asked for again.
+    pub(crate) resumed: AtomicU32,
 }
 
 pub(crate) struct Worker {
@@ -121,32 +124,43 @@ impl Worker {
         }
     }
 
-    /// Asks for a delete until the release is closed.
+    /// Asks for a delete until the release is closed. Every other time it is not repeated once it is recorded and the server
+    /// was killed: a repeated one has the task driven, and the server must go on without being asked.
     async fn close(&mut self, id: &ReleaseId, action: Action) -> Result<()> {
         self.world.ledger.delete(id, action);
-        let closed = async {
+        let repeats = self.rng.bool();
+        let asked = async {
             loop {
                 let answer = self.send(id, Method::DELETE, &format!("?action={action}"), "").await?;
-                let seen = self.look(id).await?;
-                match (answer.map(|answer| answer.status), seen.map(|seen| seen.phase)) {
-                    (_, Some(Phase::Closed(_))) => return Ok(()),
-                    (Some(200), Some(phase)) => bail!("answered with 200, and then it is {phase}"),
+                let seen = self.until(id, |_| true).await?;
+                match (answer.map(|answer| answer.status), seen.phase) {
+                    (_, Phase::Closed(_)) => return Ok(true),
+                    (Some(200), phase) => bail!("answered with 200, and then it is {phase}"),
+                    (None, Phase::Closing(by, _)) if by == action && !repeats => return Ok(false),
                     // Too late: the other one is past the point of no return. Or a reopened task is not ready yet.
-                    (Some(400), Some(Phase::Closing(_, Stage::Retiring) | Phase::Deploying)) => {}
-                    (Some(400 | 404), Some(phase)) => bail!("refused, and it is {phase}"),
+                    (Some(400), Phase::Closing(_, Stage::Retiring) | Phase::Deploying) => {}
+                    (Some(400 | 404), phase) => bail!("refused, and it is {phase}"),
                     _ => {}
                 }
             }
         };
-        timeout(LIMIT, closed).await.context("it does not end")?
+        if !timeout(LIMIT, asked).await.context("it does not end")?? {
+            let closed = self.until(id, |seen| seen.phase.is_closed()).await;
+            closed.context("the server was killed while it closed this, and does not go on with it by itself")?;
+            self.world.resumed.fetch_add(1, Relaxed);
+        }
+        Ok(())
     }
 
-    async fn until(&mut self, id: &ReleaseId, wanted: impl Fn(&Seen) -> bool) -> Result<()> {
+    /// Looks until it is as wanted.
+    async fn until(&self, id: &ReleaseId, wanted: impl Fn(&Seen) -> bool) -> Result<Seen> {
         let reached = async {
-            while !self.look(id).await?.is_some_and(|seen| wanted(&seen)) {
+            loop {
+                if let Some(seen) = self.look(id).await?.filter(&wanted) {
+                    return Ok(seen);
+                }
                 sleep(Duration::from_millis(5)).await;
             }
-            Ok(())
         };
         timeout(LIMIT, reached).await.context("it does not get there")?
     }
