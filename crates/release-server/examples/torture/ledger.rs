@@ -143,3 +143,76 @@ impl TryFrom<&Value> for Seen {
         Ok(Self { phase, generation, wanted: serde_json::from_value(field("/status/wanted/policy"))? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Action::{Cancel, End};
+    use Phase::{Closed, Closing, Deploying, Running};
+    use Stage::{Draining, Preparing, Retiring};
+    use release_core::Percent;
+
+    /// A phase and a generation, which stands for its routing, too.
+    fn seen((phase, generation): (Phase, u8)) -> Seen {
+        let wanted = Routing::weighted(Percent::new(generation.into()).unwrap());
+        Seen { phase, generation: generation.into(), wanted }
+    }
+
+    /// What is known when it was seen like that, and both deletes were sent since.
+    fn known(before: (Phase, u8)) -> Known {
+        Known { seen: Some(seen(before)), deletes: vec![Cancel, End], ..Known::default() }
+    }
+
+    fn wrong(known: &Known, now: (Phase, u8)) -> String {
+        known.allows(&seen(now)).map_or_else(|error| error.to_string(), |()| "nothing".into())
+    }
+
+    #[test]
+    fn a_step_forward_is_allowed_and_nothing_else() {
+        for (before, now, expected) in [
+            ((Deploying, 1), (Running, 1), "nothing"),
+            ((Running, 1), (Running, 2), "nothing"),
+            ((Running, 2), (Closed(End), 3), "nothing"),
+            ((Closing(End, Draining), 3), (Closing(Cancel, Preparing), 3), "nothing"),
+            ((Closing(End, Draining), 3), (Closed(Cancel), 4), "nothing"),
+            ((Closing(End, Retiring), 3), (Closed(End), 3), "nothing"),
+            ((Closed(End), 3), (Closed(End), 3), "nothing"),
+            ((Running, 2), (Running, 1), "a generation was forgotten"),
+            ((Running, 1), (Deploying, 1), "a step that was taken is forgotten"),
+            ((Closing(End, Draining), 3), (Closing(End, Preparing), 3), "a step that was taken is forgotten"),
+            ((Closing(End, Draining), 3), (Running, 4), "a step that was taken is forgotten"),
+            ((Closing(Cancel, Draining), 3), (Closing(End, Preparing), 3), "a cancel has become an end"),
+            ((Closing(Cancel, Draining), 3), (Closed(End), 4), "a cancel has become an end"),
+            ((Closing(End, Retiring), 3), (Closing(End, Draining), 3), "it came back from the point of no return"),
+            ((Closing(End, Retiring), 3), (Closed(Cancel), 4), "it came back from the point of no return"),
+            ((Closed(End), 3), (Closed(End), 4), "a closed task has changed"),
+        ] {
+            assert_eq!(wrong(&known(before), now), expected, "{before:?}, and then {now:?}");
+        }
+        let other = Seen { wanted: Routing::weighted(Percent::ZERO), ..seen((Running, 2)) };
+        let error = known((Running, 2)).allows(&other).unwrap_err();
+        assert_eq!(error.to_string(), "a routing has changed without a new number");
+    }
+
+    #[test]
+    fn what_was_asked_for_and_what_was_told_count() {
+        let draining = (Closing(End, Draining), 3);
+        let reopened = Known { reopened: true, ..known(draining) };
+        assert_eq!(wrong(&reopened, (Running, 4)), "nothing");
+        let past = Known { reopened: true, ..known((Closing(End, Retiring), 3)) };
+        assert_eq!(wrong(&past, (Running, 4)), "it came back from the point of no return");
+        let nobody = Known { deletes: vec![Cancel], ..known((Running, 2)) };
+        assert_eq!(wrong(&nobody, draining), "nobody asked for this end");
+        let told = Known { closed: Some(End), ..known(draining) };
+        assert_eq!(wrong(&told, (Closed(End), 3)), "nothing");
+        assert_eq!(wrong(&told, draining), "a client was told that it is closed (end)");
+    }
+
+    #[test]
+    fn nobody_is_told_that_both_actions_have_closed_it() {
+        let (ledger, id) = (Ledger::default(), "a".parse().unwrap());
+        ledger.closed(&id, End).unwrap();
+        ledger.closed(&id, End).unwrap();
+        assert_eq!(ledger.closed(&id, Cancel).unwrap_err().to_string(), "a was closed by both actions");
+    }
+}
