@@ -34,7 +34,12 @@ pub(crate) fn directory() -> TempDir {
 
 /// Hangs in that stage of any takeover.
 pub(crate) fn hang_in(mesh: &SimulatedMesh, stage: Stage) {
-    mesh.behave(move |_, step| if is_of(step, stage) { Behaviour::Hangs } else { Behaviour::Works });
+    misbehave_in(mesh, stage, Behaviour::Hangs);
+}
+
+/// Behaves so in that stage of any takeover, and works in the others.
+pub(crate) fn misbehave_in(mesh: &SimulatedMesh, stage: Stage, behaviour: Behaviour) {
+    mesh.behave(move |_, step| if is_of(step, stage) { behaviour.clone() } else { Behaviour::Works });
 }
 
 fn is_of(step: &Step, stage: Stage) -> bool {

@@ -1,6 +1,6 @@
 //! A store that fails or is full in the middle; a mesh that refuses, hangs, panics and comes back.
 
-use crate::in_process::{InProcess, STAGES, directory, hang_in};
+use crate::in_process::{InProcess, STAGES, directory, hang_in, misbehave_in};
 use crate::process::{OPEN, Process, limit_files, serve};
 use http::Method;
 use release_core::{Stage, Step, Version};
@@ -24,6 +24,8 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
             release.until(|status| status["stage"] == name).await;
             store.be(mood);
             mesh.behave(|_, _| Behaviour::Works);
+            // What came of the step is the first that is written now.
+            client.until_metric("release_store_errors_total", |failed| failed >= 1.0).await;
             // Documented answers, whatever they are.
             for _ in 0..3 {
                 release.get().await;
@@ -121,56 +123,109 @@ async fn a_full_disk_loses_nothing_that_was_accepted() {
     release.at(&again.client).until_closed("end").await;
 }
 
+/// The same in the middle of a takeover.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mesh_that_refuses_is_named_with_its_reason_and_asked_again() {
+async fn a_takeover_goes_on_when_the_disk_has_room_again() {
     let directory = directory();
-    let InProcess { server: _server, client, mesh, .. } =
-        InProcess::start(directory.path(), Duration::from_secs(1)).await;
-    let release = client.at_a_fifth("cart").await;
-    mesh.behave(|_, _| Behaviour::Refuses("no pod of 17 is ready".into()));
-    let answer = release.delete("end").await;
-    assert_eq!(answer.status, 500);
-    let message = answer.json()["errorMsg"].as_str().unwrap().to_owned();
-    for part in ["recorded and goes on", "no pod of 17 is ready", "Repeat the same request to wait again"] {
-        assert!(message.contains(part), "{message}");
-    }
-    let status = release.until(|status| !status["failure"].is_null()).await;
-    assert_eq!(status["failure"]["reason"], "no pod of 17 is ready");
-    let failures = r#"release_step_failures_total{step="ensure ready",reason="the mesh says why"}"#;
-    assert!(client.metric(failures).await.unwrap() >= 1.0);
-    let metrics = client.get("/metrics").await.ok().text;
-    assert!(!metrics.contains("no pod"), "anybody may read this: {metrics}");
-    assert_eq!(client.metric(r#"release_unclosed{stage="preparing"}"#).await, Some(1.0));
-    mesh.behave(|_, _| Behaviour::Works);
+    let mut command = serve(OPEN);
+    // Three stages of this length are left when it is seen in the second: enough to fill the disk meanwhile.
+    command.arg("--data").arg(directory.path()).args(["--simulated-lag=1000", "--wait=120"]);
+    let process = Process::start(command);
+    let release = process.client.create("cart").await;
+    release.until(|status| status["phase"] == "running").await;
+    let waiting = tokio::spawn({
+        let release = release.clone();
+        async move { release.delete("end").await }
+    });
+    release.until(|status| status["stage"] == "routing").await;
+    limit_files(&process, "4096");
+    process.client.until_metric("release_store_errors_total", |failed| failed >= 1.0).await;
+    let answer = process.client.get("/readyz").await;
+    assert_eq!((answer.status, answer.text.as_str()), (503, "not ready: writes to the store fail\n"));
+    let status = release.get().await.ok().json()["status"].take();
+    assert_eq!((&status["phase"], &status["action"]), (&"closing".into(), &"end".into()));
+    assert!(!waiting.is_finished(), "nobody is told of what is not stored");
+    limit_files(&process, "unlimited");
     release.until_closed("end").await;
-    mesh.check().unwrap();
+    waiting.await.unwrap().ok();
+    process.client.get("/readyz").await.ok();
+    process.signal("KILL");
+    drop(process);
+
+    let mut command = serve(OPEN);
+    command.arg("--data").arg(directory.path());
+    let again = Process::start(command);
+    let status = release.at(&again.client).get().await.ok().json()["status"].take();
+    assert_eq!((&status["phase"], &status["action"]), (&"closed".into(), &"end".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mesh_that_hangs_or_panics_is_waited_for_and_comes_back() {
+async fn a_mesh_that_refuses_in_any_stage_is_named_with_its_reason_and_asked_again() {
     for (stage, name) in STAGES {
-        for panics in [false, true] {
+        let directory = directory();
+        let InProcess { server: _server, client, mesh, .. } =
+            InProcess::start(directory.path(), Duration::from_millis(200)).await;
+        let release = client.at_a_fifth("cart").await;
+        misbehave_in(&mesh, stage, Behaviour::Refuses("no pod of 17 is ready".into()));
+        assert_eq!(release.delete("end").await.status, 500, "{name}");
+        let status = release.until(|status| !status["failure"].is_null()).await;
+        assert_eq!((&status["stage"], &status["failure"]["reason"]), (&name.into(), &"no pod of 17 is ready".into()));
+        // It stays like that, so that who asks again is told why.
+        let answer = release.delete("end").await;
+        assert_eq!(answer.status, 500, "{name}");
+        for part in ["recorded and goes on", "no pod of 17 is ready", "Repeat the same request to wait again"] {
+            assert!(answer.json()["errorMsg"].as_str().unwrap().contains(part), "{answer:?}");
+        }
+        let metrics = client.get("/metrics").await.ok().text;
+        assert_eq!(failing_steps(&metrics), [(step_of(stage), "the mesh says why")]);
+        assert!(!metrics.contains("no pod"), "anybody may read this: {metrics}");
+        assert_eq!(client.metric(&format!(r#"release_unclosed{{stage="{name}"}}"#)).await, Some(1.0));
+        mesh.behave(|_, _| Behaviour::Works);
+        release.until_closed("end").await;
+        mesh.check().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_that_hangs_or_panics_in_any_stage_is_waited_for_and_comes_back() {
+    for (stage, name) in STAGES {
+        for behaviour in [Behaviour::Hangs, Behaviour::Panics] {
             let directory = directory();
             let InProcess { server: _server, client, mesh, .. } =
                 InProcess::start(directory.path(), Duration::from_millis(200)).await;
             let release = client.at_a_fifth("cart").await;
-            hang_in(&mesh, stage);
-            if panics {
-                mesh.behave(|_, _| Behaviour::Panics);
-            }
+            misbehave_in(&mesh, stage, behaviour.clone());
             let answer = release.delete("cancel").await;
             assert_eq!(answer.status, 500, "{name}");
             assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
-            if panics {
-                let panics = r#"release_step_failures_total{step="ensure ready",reason="panic"}"#;
-                client.until_metric(panics, |number| number >= 1.0).await;
-            } else {
-                release.until(|status| status["stage"] == name).await;
-            }
+            let panics = behaviour == Behaviour::Panics;
+            release.until(|status| status["stage"] == name && status["failure"].is_null() != panics).await;
+            let metrics = client.get("/metrics").await.ok().text;
+            let failing = panics.then_some((step_of(stage), "panic"));
+            assert_eq!(failing_steps(&metrics), Vec::from_iter(failing));
             mesh.behave(|_, _| Behaviour::Works);
             release.until_closed("cancel").await;
             mesh.check().unwrap();
         }
+    }
+}
+
+/// Which steps failed, and who said so, as the metrics have it.
+fn failing_steps(metrics: &str) -> Vec<(&str, &str)> {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(r#"release_step_failures_total{step=""#));
+    lines
+        .map(|line| line.split_once(r#"",reason=""#).unwrap())
+        .map(|(step, rest)| (step, rest.split_once('"').unwrap().0))
+        .collect()
+}
+
+/// The step of a stage, as the metrics call it.
+fn step_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Preparing => "ensure ready",
+        Stage::Routing => "apply",
+        Stage::Draining => "drain",
+        Stage::Retiring => "retire",
     }
 }
 
