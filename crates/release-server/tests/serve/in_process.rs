@@ -19,8 +19,12 @@ pub(crate) struct InProcess {
 impl InProcess {
     /// A server on the store in that directory.
     pub(crate) async fn start(directory: &Path, wait: Duration) -> Self {
+        Self::start_over(SimulatedMesh::new(2), directory, wait).await
+    }
+
+    /// The same, over a mesh that may misbehave from the start.
+    pub(crate) async fn start_over(mesh: SimulatedMesh, directory: &Path, wait: Duration) -> Self {
         let store = FlakyStore::new(RedbStore::open(directory.join("releases.redb")).unwrap());
-        let mesh = SimulatedMesh::new(2);
         let options = Options { wait, ..Options::default() };
         let server = Server::start_on(store.clone(), mesh.clone(), options).await.unwrap();
         let client = Client::new(server.address());

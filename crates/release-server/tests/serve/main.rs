@@ -16,4 +16,5 @@ mod process;
 mod races;
 mod refusals;
 mod stops;
+mod times;
 mod trouble;

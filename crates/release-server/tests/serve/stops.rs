@@ -2,6 +2,7 @@
 
 use crate::in_process::{InProcess, STAGES, directory, hang_in};
 use crate::process::{OPEN, Process, serve};
+use release_testkit::{Behaviour, SimulatedMesh};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -27,8 +28,15 @@ async fn what_a_shutdown_interrupts_in_any_stage_goes_on_after_a_restart() {
         );
         drop(first.store);
 
-        let again = InProcess::start(directory.path(), Duration::from_mins(2)).await;
+        let mesh = SimulatedMesh::new(2);
+        hang_in(&mesh, stage);
+        let again = InProcess::start_over(mesh, directory.path(), Duration::from_mins(2)).await;
+        // Before anything of it has moved here.
+        let unclosed = format!(r#"release_unclosed{{stage="{name}"}}"#);
+        assert_eq!(again.client.metric(&unclosed).await, Some(1.0), "{name}");
+        again.mesh.behave(|_, _| Behaviour::Works);
         release.at(&again.client).until_closed("end").await;
+        assert_eq!(again.client.metric(&unclosed).await, Some(0.0), "{name}");
         again.mesh.check().unwrap();
         assert!(again.server.shutdown().await);
     }
