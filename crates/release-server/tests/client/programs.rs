@@ -59,8 +59,7 @@ impl Server {
 
     /// A release of cart, from v1 to v2; its id.
     pub(crate) fn create(&self) -> String {
-        let create = "create cart-v2 --service cart --original v1 --grayscale v2 --output id";
-        self.run(create.split(' ')).ok().trim().to_owned()
+        create(&self.url)
     }
 
     /// Waits until the release is as it says.
@@ -86,6 +85,12 @@ pub(crate) fn client(url: &str) -> Command {
     let mut command = binary();
     command.envs([("RELEASE_SERVER", url), ("RELEASE_MESH_ID", "mesh-1"), ("RELEASE_NAMESPACE", "shop")]);
     command
+}
+
+/// A release of cart on that server, from v1 to v2; its id.
+pub(crate) fn create(url: &str) -> String {
+    let create = "create cart-v2 --service cart --original v1 --grayscale v2 --output id";
+    done(client(url).args(create.split(' '))).ok().trim().to_owned()
 }
 
 /// Runs a command that ends by itself.
