@@ -37,8 +37,14 @@ impl Server {
     /// A server in memory on a free port, over a mesh that works at once.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = binary();
-        command.args(["serve", "--listen=127.0.0.1:0", "--mesh=simulated", "--store=memory", "--log=error"]);
+        command.args(["serve", "--mesh=simulated", "--store=memory"]);
         command.env("RELEASE_SIMULATED_LAG", "0").args(arguments);
+        Self::run_by(command)
+    }
+
+    /// A server that this command starts, on a free port and with no more in its log than errors.
+    pub(crate) fn run_by(mut command: Command) -> Self {
+        command.args(["--listen=127.0.0.1:0", "--log=error"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         // Ends also when the server does.

@@ -1,6 +1,6 @@
 //! The lines of the README that ask a server work as they are printed.
 
-use crate::programs::Server;
+use crate::programs::{Server, binary};
 use std::process::{Command, Stdio};
 
 const README: &str = include_str!("../../../../README.md");
@@ -16,6 +16,12 @@ fn block() -> &'static str {
     let mut blocks =
         README.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block);
     blocks.find(|block| block.contains("curl")).unwrap()
+}
+
+/// The words of the line above it that starts the server, without the program's name.
+fn serve() -> impl Iterator<Item = &'static str> {
+    let line = README.lines().find(|line| line.starts_with("release-server serve ")).unwrap();
+    line.split(' ').skip(1)
 }
 
 /// The commands, each with the answer that is printed below it, if one is.
@@ -35,7 +41,9 @@ fn commands(block: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_curl_lines_give_the_answers_that_are_printed() {
-    let server = Server::start(&["--no-auth"]);
+    let mut command = binary();
+    command.args(serve());
+    let server = Server::run_by(command);
     let commands = commands(&block().replace(SERVER, &server.url));
     assert!(commands.len() > 5, "{commands:?}");
     // One shell, as for whoever copies the block; each answer ends with a line of its own.
