@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod envoy;
 mod fuzz;
+mod leftovers;
 mod msrv;
 mod mutants;
 mod no_std;

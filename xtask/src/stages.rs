@@ -25,8 +25,8 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "msrv", what: "the declared minimum Rust version is honest", run: msrv::check },
     Stage {
         name: "demo",
-        what: "the demo shows what it promises, on a simulated mesh and on real Envoys",
-        run: demo::both,
+        what: "the demo shows what it promises, on a simulated mesh and on real Envoys, and leaves nothing behind",
+        run: demo::all,
     },
     Stage {
         name: "explore",
