@@ -8,6 +8,7 @@ use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Unauthenticated};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Default for Options {
     }
 }
 
-/// Bounds on what clients may ask for.
+/// Bounds on what clients may ask for. The largest values of their types are good for no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest request line and headers together, in bytes: 431 (or 414) beyond. What is less than
@@ -95,7 +96,20 @@ pub struct Limits {
 impl Limits {
     /// The least that [`header_bytes`](Self::header_bytes) can be.
     pub const LEAST_HEADER_BYTES: usize = 8192;
+
+    /// Those that hyper, a semaphore and a clock can keep: they panic at what is out of their range.
+    pub(super) fn in_range(self) -> Self {
+        Self {
+            header_bytes: self.header_bytes.max(Self::LEAST_HEADER_BYTES),
+            connections: self.connections.min(Semaphore::MAX_PERMITS),
+            read_time: self.read_time.min(FOR_EVER),
+            ..self
+        }
+    }
 }
+
+/// As good as for ever, 30 years, and still a time from now that every clock can hold.
+const FOR_EVER: Duration = Duration::from_hours(30 * 365 * 24);
 
 impl Default for Limits {
     fn default() -> Self {

@@ -24,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Listener {
     pub(super) socket: TcpListener,
     pub(super) handler: Handler,
+    /// [In range](Limits::in_range).
     pub(super) limits: Limits,
     /// The number of open connections.
     pub(super) open: Gauge,
@@ -40,7 +41,7 @@ impl Listener {
             .header_read_timeout(limits.read_time)
             // Answers are small: copying them is cheaper than writing them in pieces.
             .writev(false)
-            .max_buf_size(limits.header_bytes.max(Limits::LEAST_HEADER_BYTES));
+            .max_buf_size(limits.header_bytes);
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut connections = JoinSet::new();
         while let Some((stream, peer, place)) = stop.run_until_cancelled(next(&socket, &places)).await {

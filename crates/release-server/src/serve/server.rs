@@ -140,6 +140,7 @@ impl Server {
         beside: Beside,
     ) -> Result<Self, StartError> {
         let Beside { traffic, envoys } = beside;
+        let options = Options { limits: options.limits.in_range(), ..options };
         let (socket, address) = bind(options.listen).await?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(envoys.clone()));

@@ -3,10 +3,13 @@
 use crate::client::{Client, LIMIT};
 use crate::process::{OPEN, Process};
 use http::Method;
+use release_server::serve::{Limits, Options, Server};
+use release_store::MemoryStore;
+use release_testkit::SimulatedMesh;
 use std::process::Command;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,6 +48,31 @@ async fn a_client_that_sends_slowly_is_not_waited_for() {
     let (status, text) = raw(&process.client, &format!("{head}content-length: 100\r\n\r\n{{")).await;
     assert_eq!(status, 400, "{text}");
     assert!(text.contains("The body ended before it was complete"), "{text}");
+}
+
+/// What is the largest number of its type is no bound, and nothing that panics.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_bounds_it_serves() {
+    let limits =
+        Limits { header_bytes: usize::MAX, body_bytes: usize::MAX, connections: usize::MAX, read_time: Duration::MAX };
+    let (wait, shutdown_limit) = (Duration::MAX, Duration::MAX);
+    let options = Options { limits, wait, shutdown_limit, ..Options::default() };
+    let server = Server::start_on(MemoryStore::new(), SimulatedMesh::new(1), options).await.unwrap();
+    let client = Client::new(server.address());
+    client.at_a_fifth("cart").await.delete("end").await.ok();
+
+    // More answers than fit in between, to a client that reads none before it has asked for all: the server must wait.
+    let stream = TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(4096).unwrap();
+    let mut stream = stream.connect(client.address).await.unwrap();
+    let count = 1000;
+    let last = "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let requests = "GET /openapi.json HTTP/1.1\r\n\r\n".repeat(count) + last;
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    timeout(LIMIT, stream.read_to_string(&mut answers)).await.unwrap().unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), count + 1);
+    assert!(server.shutdown().await);
 }
 
 /// HEAD is answered without a body: it takes more of them until nothing fits in between any longer.
