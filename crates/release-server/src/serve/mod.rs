@@ -58,10 +58,12 @@ pub use server::{Server, StartError};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
-/// Serves until it is told to stop, by SIGTERM or SIGINT; a second one ends the process at once.
+/// Serves until it is told to stop, by SIGTERM or SIGINT. A second one ends the process at once, and so does one that comes before
+/// it serves.
 pub fn run(arguments: Arguments) -> ExitCode {
     telemetry::start(&arguments.log, arguments.log_format);
     let config = match Config::try_from(arguments) {
@@ -88,7 +90,15 @@ fn serve(config: Config) -> Result<(), StartError> {
     let mut deadline = Instant::now();
     let served = runtime.block_on(async {
         let mut signals = signals().map_err(StartError::System)?;
-        let server = Server::start(config).await?;
+        // On a thread of its own: it reads files, which blocks for as long as a disk or a network wants.
+        let starting = spawn_blocking(|| Handle::current().block_on(Server::start(config)));
+        let server = tokio::select! {
+            started = starting => started.map_err(|ended| StartError::System(ended.into()))??,
+            name = next(&mut signals) => {
+                tracing::warn!(signal = name, "the server stops before it has started; nothing is lost");
+                return Ok(());
+            }
+        };
         announce(&server).map_err(StartError::System)?;
         let name = next(&mut signals).await;
         tracing::info!(signal = name, "the server is asked to stop");

@@ -15,6 +15,7 @@ mod operations;
 mod process;
 mod races;
 mod refusals;
+mod starts;
 mod stops;
 mod times;
 mod trouble;

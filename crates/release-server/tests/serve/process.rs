@@ -41,7 +41,14 @@ impl Process {
     }
 
     /// Starts a server, and returns as soon as it says that it can answer.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        let mut process = Self::starting(command);
+        process.client = Client::new(process.address("listening on http://"));
+        process
+    }
+
+    /// Starts a server, and does not wait for it: its client has no address.
+    pub(crate) fn starting(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -62,9 +69,7 @@ impl Process {
             lines.for_each(|line| drop(sender.send(line)));
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = Self { child, client: Client::new(nowhere), log, reader: Some(reader), lines };
-        process.client = Client::new(process.address("listening on http://"));
-        process
+        Self { child, client: Client::new(nowhere), log, reader: Some(reader), lines }
     }
 
     /// The address in the next line on standard output.
