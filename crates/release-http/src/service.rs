@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -71,6 +72,9 @@ impl<A: Api, U: Authenticate> ReleaseService<A, U> {
     }
 
     /// Answers a request. Every answer is one that the OpenAPI document lists.
+    ///
+    /// A body that fails is a 400 that says that it ended too early. Whoever wraps it and knows better fails with a [`Problem`], of
+    /// the kind [`Invalid`](ProblemKind::Invalid) or [`TooLarge`](ProblemKind::TooLarge), which is answered instead.
     pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body>> + Send
     where
         B: http_body::Body + Send,
@@ -176,24 +180,20 @@ where
     match Box::pin(Limited::new(body, limit).collect()).await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        // A limit of somebody around this service; how long it is, is not known here.
-        Err(error) if has_length_limit(&*error) => {
-            Err(Problem::new(ProblemKind::TooLarge, "The body is longer than the limit: send less."))
-        }
-        Err(_) => Err(Problem::invalid("The body ended before it was complete: send the request again.")),
+        Err(error) => Err(if let Some(problem) = find::<Problem>(&*error) {
+            problem.clone()
+        } else if find::<LengthLimitError>(&*error).is_some() {
+            // A limit of somebody around this service; how long it is, is not known here.
+            Problem::new(ProblemKind::TooLarge, "The body is longer than the limit: send less.")
+        } else {
+            Problem::invalid("The body ended before it was complete: send the request again.")
+        }),
     }
 }
 
-/// Whether the error, or any that it wraps, is about a body that is too long.
-fn has_length_limit(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+/// The error, or the first that it wraps, if it is of that type.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 impl<A, U, B> tower_service::Service<Request<B>> for ReleaseService<A, U>

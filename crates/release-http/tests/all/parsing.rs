@@ -222,23 +222,31 @@ fn the_default_limit_is_64_kib() {
 }
 
 /// A body that does not say how long it is, or ends in an error.
-struct Chunks(Vec<Result<&'static [u8], &'static str>>);
+struct Chunks<E>(Vec<Result<&'static [u8], E>>);
 
-impl http_body::Body for Chunks {
+impl<E: Unpin> http_body::Body for Chunks<E> {
     type Data = Bytes;
-    type Error = &'static str;
+    type Error = E;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, &'static str>>> {
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, E>>> {
         let next = (!self.0.is_empty()).then(|| self.0.remove(0));
         std::task::Poll::Ready(next.map(|next| next.map(|data| http_body::Frame::data(Bytes::from_static(data)))))
     }
 }
 
 fn send(chunks: Vec<Result<&'static [u8], &'static str>>) -> (u16, String) {
-    let asked = request("POST", RELEASES, "").map(|_| Chunks(chunks));
+    send_body(Chunks(chunks))
+}
+
+fn send_body<B>(body: B) -> (u16, String)
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let asked = request("POST", RELEASES, "").map(|_| body);
     let (head, body) = block_on(service().body_limit(400).answer(asked)).into_parts();
     let body = block_on(body.collect()).unwrap().to_bytes();
     (head.status.as_u16(), String::from_utf8_lossy(&body).into_owned())
@@ -254,6 +262,15 @@ fn a_body_of_unknown_length_is_read_up_to_the_limit() {
     let (status, said) = send(vec![Ok(start), Err("reset")]);
     assert_eq!(status, 400);
     assert!(said.contains("ended before it was complete"), "{said}");
+}
+
+#[test]
+fn a_body_that_says_why_it_failed_is_refused_for_that() {
+    let body = || Chunks(vec![Ok(b"{"), Err(Problem::new(ProblemKind::Invalid, "It is too slow."))]);
+    let expected = (400, r#"{"errorCode":"ASM.01010001","errorMsg":"Invalid request. It is too slow."}"#.to_owned());
+    assert_eq!(send_body(body()), expected);
+    // axum wraps the error of a body in its own.
+    assert_eq!(send_body(axum::body::Body::new(body())), expected);
 }
 
 #[test]

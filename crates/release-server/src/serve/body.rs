@@ -1,6 +1,7 @@
 //! The body of a request, with a time limit.
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use release_http::{Problem, ProblemKind};
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,11 +22,6 @@ impl TimedBody {
     }
 }
 
-/// The time was over before the body was there.
-#[derive(Debug, thiserror::Error)]
-#[error("the body did not arrive in time")]
-pub(super) struct TooSlow;
-
 impl Body for TimedBody {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +33,8 @@ impl Body for TimedBody {
         }
         let limit = this.limit;
         ready!(this.time.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(context));
-        Poll::Ready(Some(Err(TooSlow.into())))
+        let detail = format!("The body was not complete within {limit:?}, which is the limit: send it faster.");
+        Poll::Ready(Some(Err(Problem::new(ProblemKind::Invalid, detail).into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -47,7 +47,7 @@ async fn a_client_that_sends_slowly_is_not_waited_for() {
     let head = "POST /v2/meshes/mesh-1/namespaces/shop/releases HTTP/1.1\r\ncontent-type: application/json\r\n";
     let (status, text) = raw(&process.client, &format!("{head}content-length: 100\r\n\r\n{{")).await;
     assert_eq!(status, 400, "{text}");
-    assert!(text.contains("The body ended before it was complete"), "{text}");
+    assert!(text.contains("The body was not complete within 1s, which is the limit: send it faster."), "{text}");
 }
 
 /// What is the largest number of its type is no bound, and nothing that panics.
