@@ -117,3 +117,40 @@ impl fmt::Display for Figures {
         write!(f, "{resumed} of them were being closed when the server was killed, and nobody asked for it again")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_must_be_hit_in_every_phase_and_go_on_by_itself() {
+        let mut figures = Figures::new(36);
+        let wrong =
+            |counts: &Counts| counts.ensure_all_was_hit().map_or_else(|error| error.to_string(), |()| "nothing".into());
+        for kind in [Kind::Outliving, Kind::Binary] {
+            let counts = figures.of(kind);
+            for phase in PHASES {
+                assert!(wrong(counts).contains(&phase.to_string()), "{phase}");
+                counts.killed(Some(phase), [phase].into_iter());
+            }
+            assert_eq!(wrong(counts), "each delete was sent again after the kill");
+            counts.closed(1, 1);
+            assert_eq!(wrong(counts), "nothing");
+        }
+        assert!(Figures::new(20).of(Kind::Binary).ensure_all_was_hit().is_ok(), "too few to hit all");
+    }
+
+    #[test]
+    fn some_more_kills_are_for_what_was_missed() {
+        let mut figures = Figures::new(36);
+        let mut kills = |kind, hits: &[Phase]| {
+            let (counts, mut hits) = (figures.of(kind), hits.iter().copied());
+            while !counts.is_enough() {
+                counts.killed(hits.next(), [].into_iter());
+            }
+            counts.kills()
+        };
+        assert_eq!(kills(Kind::Outliving, &PHASES), 18);
+        assert_eq!(kills(Kind::Binary, &[]), 36, "twice as many, and no more");
+    }
+}
