@@ -1,5 +1,6 @@
-//! The database, which comes and goes.
+//! The database, which comes and goes. All that is done with it is done here, and none of it panics.
 
+use super::caught::caught;
 use super::tables::{ReadError, Snapshot};
 use redb::Database;
 use release_engine::StoreError;
@@ -21,7 +22,7 @@ struct State {
 
 impl Current {
     pub(super) fn new(database: Database) -> Self {
-        let newest = Snapshot::of(&database).ok().map(Arc::new);
+        let newest = newest(&database).ok();
         Self(RwLock::new(State { newest, database: Ok(database), attempts: 0 }))
     }
 
@@ -32,25 +33,30 @@ impl Current {
             let snapshot = match (&state.database, &state.newest) {
                 (Err(reason), _) => Err(ReadError::File(reason.clone())),
                 (Ok(_), Some(newest)) => Ok(Arc::clone(newest)),
-                (Ok(database), None) => Snapshot::of(database).map(Arc::new),
+                (Ok(database), None) => newest(database),
             };
             (state.attempts, snapshot)
         };
-        snapshot.and_then(|snapshot| read(&snapshot)).map_err(|error| (error, seen))
+        let found = snapshot.and_then(|snapshot| {
+            let found = caught(|| read(&snapshot));
+            let_go(snapshot);
+            found
+        });
+        found.map_err(|error| (error, seen))
     }
 
-    /// Changes the database, which is not closed before that ends. Who reads after that reads what was changed. Only for the
-    /// one thread that closes it: others would wait behind it.
+    /// Changes the database, which is not closed before that ends. Who reads after that reads what was changed; after a
+    /// failure the database wants to be opened anew. Only for the one thread that closes it: others would wait behind it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let (changed, newest) = {
             let state = self.shared();
             let database = state.database.as_ref().map_err(Clone::clone)?;
-            (change(database), Snapshot::of(database).ok().map(Arc::new))
+            (caught(|| change(database))?, newest(database).ok())
         };
         let before = std::mem::replace(&mut self.exclusive().newest, newest);
         // Outside of the lock, in case it is the last one that has it.
-        drop(before);
-        changed
+        let_go(before);
+        Ok(changed)
     }
 
     /// Whether there is no database.
@@ -71,13 +77,19 @@ impl Current {
             (state.newest.take(), std::mem::replace(&mut state.database, reason))
         };
         // Outside of the lock: it writes to the file.
-        drop(newest);
-        drop(database);
+        let_go(newest);
+        let_go(database);
     }
 
-    /// Puts in what came of opening it anew.
-    pub(super) fn put(&self, database: Result<Database, StoreError>) {
-        let newest = database.as_ref().ok().and_then(|database| Snapshot::of(database).ok()).map(Arc::new);
+    /// Opens the file anew. Those who read meanwhile are not in the way, and are told if they don't wait for it.
+    pub(super) fn reopen(&self, open: impl FnOnce() -> Result<Database, StoreError>) {
+        // First closed, then opened: the file is for one at a time.
+        self.close("its file is being opened anew");
+        let database = caught(open);
+        if let Err(error) = &database {
+            tracing::error!(%error, "the store can't be opened again; it is tried with the next operation");
+        }
+        let newest = database.as_ref().ok().and_then(|database| newest(database).ok());
         let mut state = self.exclusive();
         (state.newest, state.database) = (newest, database);
         state.attempts += 1;
@@ -95,3 +107,20 @@ impl Current {
 
 /// What was read, or why not, with the number of [attempts](Current::attempts) to open the file before that.
 pub(super) type Attempt<T> = Result<T, (ReadError, u64)>;
+
+/// What was committed last.
+fn newest(database: &Database) -> Result<Arc<Snapshot>, ReadError> {
+    caught(|| Snapshot::of(database).map(Arc::new))
+}
+
+/// Drops a part of the database, each on its own: a database that has panicked does it again when it is closed, after which
+/// its file is closed, too; and a second panic on the way of another one would end the process.
+fn let_go<T>(part: T) {
+    let gone: Result<(), StoreError> = caught(|| {
+        drop(part);
+        Ok(())
+    });
+    if let Err(error) = gone {
+        tracing::error!(%error, "the store was not closed in order");
+    }
+}

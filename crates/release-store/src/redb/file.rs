@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 const VERSION: u64 = 1;
 
 /// The memory that a store may use to keep parts of the file at hand.
-const CACHE_BYTES: usize = 64 << 20;
+pub(super) const CACHE_BYTES: usize = 64 << 20;
 
 /// Why a store's file was not opened. It was left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub(super) fn open_or_create(path: &Path) -> Result<Database, OpenError> {
 
 /// Opens the file at `path`.
 pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
-    open_backend(path, || {
+    open_backend(path, CACHE_BYTES, || {
         // For writing as well, because only then can it be locked.
         let file = File::options().read(true).write(true).open(path).map_err(redb::StorageError::Io)?;
         FileBackend::new(file)
@@ -94,12 +94,13 @@ pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
 /// Opens a file, or what a test gives in the place of one. `path` is what messages name.
 pub(super) fn open_backend<B: StorageBackend>(
     path: &Path,
+    cache_bytes: usize,
     backend: impl Fn() -> Result<B, DatabaseError>,
 ) -> Result<Database, OpenError> {
     let database = try_out(path, backend().map_err(|error| explain(path, error))?)?;
     check_format(&database, path)?;
     drop(database);
-    let database = backend().and_then(|backend| builder().create_with_backend(backend));
+    let database = backend().and_then(|backend| builder().set_cache_size(cache_bytes).create_with_backend(backend));
     database.map_err(|error| explain(path, error))
 }
 

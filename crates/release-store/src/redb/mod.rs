@@ -1,5 +1,6 @@
 //! A store in one file.
 
+mod caught;
 mod current;
 mod file;
 mod tables;
@@ -84,14 +85,17 @@ impl RedbStore {
     }
 
     /// A store on something else than a file, for tests: `backend` is called twice each time the database is opened, for a
-    /// trial and in earnest. There has to be a [store](Self::make_on_backend) on it.
+    /// trial and in earnest. There has to be a [store](Self::make_on_backend) on it. Without a cache of its own, it goes to
+    /// the backend for whatever it reads.
     #[doc(hidden)]
     pub fn on_backend<B: StorageBackend>(
         backend: impl Fn() -> B + Send + 'static,
         keep_closed: usize,
+        cached: bool,
     ) -> Result<Self, OpenError> {
         let path = Path::new(BACKEND);
-        let opener = move || file::open_backend(path, || Ok(backend()));
+        let cache_bytes = if cached { file::CACHE_BYTES } else { 0 };
+        let opener = move || file::open_backend(path, cache_bytes, || Ok(backend()));
         let store = Self::with(opener()?, Box::new(opener), keep_closed);
         store.map_err(|error| file::no_thread(path, &error))
     }

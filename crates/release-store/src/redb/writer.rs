@@ -5,8 +5,6 @@ use super::current::Current;
 use super::tables::{Operation, Refusal, Tables};
 use redb::Database;
 use release_engine::{Revision, StoreError};
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
@@ -59,7 +57,7 @@ impl Writer {
                 self.write(batch);
             }
         }
-        self.close("the store is closed");
+        self.current.close("the store is closed");
     }
 
     fn write(&self, batch: Vec<(Operation, oneshot::Sender<Answer>)>) {
@@ -86,11 +84,8 @@ impl Writer {
         if self.current.is_closed() {
             self.reopen();
         }
-        let written = caught(|| {
-            self.current.change(|database| {
-                transaction(database, operations, self.keep_closed)
-                    .map_err(|error| StoreError::Failed(error.to_string()))
-            })
+        let written = self.current.change(|database| {
+            transaction(database, operations, self.keep_closed).map_err(|error| StoreError::Failed(error.to_string()))
         });
         // After a failed write the database wants to be opened anew: what stands in the file decides.
         if written.is_err() && !self.current.is_closed() {
@@ -99,38 +94,9 @@ impl Writer {
         written
     }
 
-    /// Opens the file anew. Those who read meanwhile are not in the way, and are told if they don't wait for it.
     fn reopen(&self) {
-        // First closed, then opened: the file is for one at a time.
-        self.close("its file is being opened anew");
-        let opened = caught(|| (self.opener)().map_err(|error| StoreError::Failed(error.to_string())));
-        if let Err(error) = &opened {
-            tracing::error!(%error, "the store can't be opened again; it is tried with the next operation");
-        }
-        self.current.put(opened);
+        self.current.reopen(|| (self.opener)().map_err(|error| StoreError::Failed(error.to_string())));
     }
-
-    /// Closes the file. A database that has panicked does it again when it is closed, after which its file is closed, too.
-    fn close(&self, reason: &str) {
-        let closed = caught(|| {
-            self.current.close(reason);
-            Ok(())
-        });
-        if let Err(error) = closed {
-            tracing::error!(%error, "the store was not closed in order");
-        }
-    }
-}
-
-/// A panic of the database is an error of it: the thread has to go on, or nothing is ever written again.
-fn caught<T>(what: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(what))
-        .unwrap_or_else(|panic| Err(StoreError::Failed(format!("the database panicked: {}", message(panic.as_ref())))))
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason that it gave")
 }
 
 fn transaction<'a>(

@@ -147,7 +147,7 @@ impl Disk for SimulatedDisk {
             self.publish_empty()?;
         }
         let disk = self.clone();
-        RedbStore::on_backend(move || disk.clone(), 2).map_err(|error| error.to_string())
+        RedbStore::on_backend(move || disk.clone(), 2, true).map_err(|error| error.to_string())
     }
 
     fn fail_after(&self, accesses: Option<u64>) {

@@ -3,6 +3,7 @@
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 use release_store::{OpenError, RedbStore};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
@@ -23,8 +24,8 @@ pub(crate) struct Watch {
     gate: Mutex<()>,
     /// The same for every opening.
     opening: Mutex<()>,
-    /// How many accesses work before one panics.
-    panics_after: Mutex<Option<u64>>,
+    /// How many accesses work before one panics, and how many after that before the next one does.
+    panics_after: Mutex<VecDeque<u64>>,
     events: Mutex<Sender<Event>>,
 }
 
@@ -49,7 +50,13 @@ impl Watch {
     /// A store on the file, which must be there.
     pub(crate) fn store(self: &Arc<Self>) -> Result<RedbStore, OpenError> {
         let watch = Arc::clone(self);
-        RedbStore::on_backend(move || watch.open(), 10)
+        RedbStore::on_backend(move || watch.open(), 10, true)
+    }
+
+    /// A store that keeps as good as nothing of the file in memory: who reads gets to the file.
+    pub(crate) fn store_without_cache(self: &Arc<Self>) -> Result<RedbStore, OpenError> {
+        let watch = Arc::clone(self);
+        RedbStore::on_backend(move || watch.open(), 10, false)
     }
 
     /// Lets every access wait until what this returns is dropped.
@@ -62,14 +69,14 @@ impl Watch {
         wait(&self.opening)
     }
 
-    /// Lets that many accesses work, and the one after that panic.
-    pub(crate) fn panic_after(&self, accesses: u64) {
-        *wait(&self.panics_after) = Some(accesses);
+    /// Lets that many accesses work, and the one after that panic; and the same again for each number that follows.
+    pub(crate) fn panic_after(&self, accesses: impl IntoIterator<Item = u64>) {
+        *wait(&self.panics_after) = accesses.into_iter().collect();
     }
 
-    /// Whether it has not panicked yet. It does not do so any more.
-    pub(crate) fn calm_down(&self) -> bool {
-        wait(&self.panics_after).take().is_some()
+    /// How many times it was still to panic. It does not do so any more.
+    pub(crate) fn calm_down(&self) -> usize {
+        std::mem::take(&mut *wait(&self.panics_after)).len()
     }
 
     fn open(self: &Arc<Self>) -> Watched {
@@ -82,10 +89,10 @@ impl Watch {
     fn access(&self) {
         drop(wait(&self.gate));
         let mut panics_after = wait(&self.panics_after);
-        match &mut *panics_after {
+        match panics_after.front_mut() {
             None => {}
             Some(0) => {
-                *panics_after = None;
+                panics_after.pop_front();
                 drop(panics_after);
                 // A panic that is not printed.
                 resume_unwind(Box::new("the test wants it"));
