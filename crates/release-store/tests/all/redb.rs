@@ -116,9 +116,9 @@ async fn a_store_that_is_to_keep_fewer_gets_there_little_by_little() {
     assert_eq!(left, [5, 3, 2, 2]);
 }
 
-/// Copies of the file of a store that is never closed: what `kill -9` leaves behind.
+/// Copies of the file of a store that is not closed and does not write just then: what `kill -9` leaves of an idle one.
 #[tokio::test]
-async fn a_copy_of_the_file_at_any_moment_is_a_store() {
+async fn a_copy_of_the_file_between_two_writes_is_a_store() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("releases");
     let store = RedbStore::open(&path).unwrap();
