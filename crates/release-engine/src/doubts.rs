@@ -58,12 +58,15 @@ pub(crate) async fn resolve<S: Store, M: Mesh>(inner: Arc<Inner<S, M>>) {
 }
 
 async fn look<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey) -> Result<(), StoreError> {
+    // Counted before it is read: what fails meanwhile is looked into again.
+    let doubtful = inner.ledger.doubtful(key);
     let loaded = caught(async { inner.store.load(key).await }).await;
     match loaded.unwrap_or_else(|panic| Err(StoreError::Failed(format!("it panicked: {panic}")))) {
         Ok(Some(stored)) => drop(inner.announce(&stored)),
-        Ok(None) => inner.ledger.not_created(key),
+        Ok(None) => {}
         Err(error @ StoreError::Failed(_)) => return Err(error),
         Err(error @ StoreError::Damaged { .. }) => tracing::error!(release = %key, %error, "a release can't be driven"),
     }
+    inner.ledger.looked_into(key, doubtful);
     Ok(())
 }

@@ -55,16 +55,12 @@ impl<S: Store, M: Mesh> Inner<S, M> {
 
     /// Adds a record and has it driven.
     pub(crate) async fn create(self: &Arc<Self>, record: Record) -> Result<Arc<Stored>, CreateError> {
-        let writing = self.ledger.begin(record.task.key())?;
-        self.ledger.creating(record.task.key());
+        let writing = self.ledger.begin_to_create(record.task.key())?;
         let inner = Arc::clone(self);
         let created = self.write(writing, async move {
             match inner.store.store.create(record.clone()).await {
                 Ok(revision) => Ok(Ok(inner.written(record, revision))),
-                Err(CreateError::Refused(error)) => {
-                    inner.ledger.not_created(record.task.key());
-                    Ok(Err(error))
-                }
+                Err(CreateError::Refused(error)) => Ok(Err(error)),
                 Err(CreateError::Store(error)) => Err(error),
             }
         });
@@ -187,16 +183,17 @@ impl<S: Store, M: Mesh> Inner<S, M> {
             let ended = if let Ok(ended) = timeout(limit, &mut work).await {
                 ended
             } else {
-                writing.is_late();
+                writing.mark_late();
                 tracing::warn!(release = %key, "a write has had no answer in time; it may still happen");
                 answer(Err(no_answer(limit)));
                 work.await
             };
             let ended = ended.unwrap_or_else(|panic| Err(StoreError::Failed(format!("it panicked: {panic}"))));
-            drop(writing);
             if ended.is_err() {
+                writing.mark_doubtful();
                 inner.doubts.ring(key);
             }
+            drop(writing);
             answer(ended);
         };
         // What is logged on the way belongs to the caller's request.
