@@ -7,12 +7,14 @@ use crate::{Cause, Event, Mesh, ReplaceError, Store, StoreError, Stored};
 use release_core::{Change, ReleaseKey, Report, Step};
 use std::any::Any;
 use std::future::{Future, pending, poll_fn};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::Instrument as _;
 
 /// Drives a task, whatever panics on the way.
 pub(crate) async fn run<S: Store, M: Mesh>(
@@ -23,76 +25,111 @@ pub(crate) async fn run<S: Store, M: Mesh>(
 ) {
     let mut backoff = Backoff::new(&inner.settings);
     while let Err(panic) = caught(drive(&inner, &key, newest.clone(), &nudged)).await {
-        tracing::error!(release = %key, %panic, "a driver panicked and is started anew after a pause");
+        newest.borrow().span.in_scope(
+            || tracing::error!(release = %key, %panic, "a driver panicked and is started anew after a pause"),
+        );
         tokio::select! { () = inner.shutdown.cancelled() => return, () = sleep(backoff.pause()) => {} }
     }
 }
 
 /// Takes the steps of a task, one after the other, until there is none to take or the engine is shut down.
-async fn drive<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey, mut newest: Newest, nudged: &Notify) {
-    let shutdown = inner.shutdown.clone();
-    let mut backoff = Backoff::new(&inner.settings);
-    // Another process may have moved the task on: what is known may be old at the start and after each pause.
-    let mut stale = true;
-    // The step that did not succeed the last time. The pauses grow while it is the same.
-    let mut failing: Option<Step> = None;
+async fn drive<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey, newest: Newest, nudged: &Notify) {
+    let backoff = Backoff::new(&inner.settings);
+    let mut driver = Driver { inner, key, newest, nudged, backoff, stale: true, failing: None };
     loop {
-        if stale {
-            newest.mark_unchanged();
+        let span = driver.newest.borrow().span.clone();
+        if driver.turn().instrument(span).await.is_break() {
+            return;
+        }
+    }
+}
+
+/// What a driver knows from one turn to the next.
+struct Driver<'a, S, M> {
+    inner: &'a Arc<Inner<S, M>>,
+    key: &'a ReleaseKey,
+    newest: Newest,
+    /// Ends a pause.
+    nudged: &'a Notify,
+    backoff: Backoff,
+    /// Another process may have moved the task on: what is known may be old at the start and after each pause.
+    stale: bool,
+    /// The step that did not succeed the last time. The pauses grow while it is the same.
+    failing: Option<Step>,
+}
+
+impl<S: Store, M: Mesh> Driver<'_, S, M> {
+    /// Tries to take one step. It breaks if there is none to take, or the engine is shut down.
+    async fn turn(&mut self) -> ControlFlow<()> {
+        let Self { inner, key, .. } = *self;
+        if self.stale {
+            self.newest.mark_unchanged();
             let reloaded = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = inner.shutdown.cancelled() => return ControlFlow::Break(()),
                 reloaded = reload(inner, key) => reloaded,
             };
             match reloaded {
-                Ok(true) => stale = false,
-                Ok(false) if inner.registry.release(key, &newest) => return,
-                // It was created again meanwhile.
-                Ok(false) => continue,
+                Ok(true) => self.stale = false,
+                // If it was created again meanwhile, that is news.
+                Ok(false) => return self.leave(),
                 Err(error) => {
                     tracing::warn!(release = %key, %error, "a release could not be loaded and is tried again");
-                    tokio::select! { () = shutdown.cancelled() => return, () = sleep(backoff.pause()) => continue }
+                    return tokio::select! {
+                        () = inner.shutdown.cancelled() => ControlFlow::Break(()),
+                        () = sleep(self.backoff.pause()) => ControlFlow::Continue(()),
+                    };
                 }
             }
         }
-        let stored = Arc::clone(&newest.borrow_and_update());
-        let Some(step) = stored.record.task.next_step() else {
-            if inner.registry.release(key, &newest) {
-                return;
-            }
-            continue;
-        };
-        if failing.as_ref() != Some(&step) {
-            backoff.reset();
+        let stored = self.known();
+        let Some(step) = stored.record.task.next_step() else { return self.leave() };
+        if self.failing.as_ref() != Some(&step) {
+            self.backoff.reset();
         }
         let started = Instant::now();
         let answer = tokio::select! {
             biased;
-            () = shutdown.cancelled() => return,
-            () = superseded(&mut newest, &step) => continue,
+            () = inner.shutdown.cancelled() => return ControlFlow::Break(()),
+            () = superseded(&mut self.newest, &step) => return ControlFlow::Continue(()),
             answer = attempt(inner, &stored, &step) => answer,
         };
-        let stored = Arc::clone(&newest.borrow_and_update());
+        let stored = self.known();
         if stored.record.task.next_step().as_ref() != Some(&step) {
             // News that came with the answer. It must not wait for a pause.
-            continue;
+            return ControlFlow::Continue(());
         }
         match take_in(inner, &stored, answer).await {
-            Tried::Moved => failing = None,
+            Tried::Moved => self.failing = None,
             // The step may be the same as before: then its failures still count.
-            Tried::Lost => stale = true,
+            Tried::Lost => self.stale = true,
             Tried::Failed => {
                 // From the start of the try: a mesh that waited, and says what for, has paused already.
-                let end = after(started, backoff.pause());
+                let end = after(started, self.backoff.pause());
                 tokio::select! {
                     biased;
-                    () = shutdown.cancelled() => return,
-                    () = superseded(&mut newest, &step) => {}
-                    () = nudged.notified() => {}
+                    () = inner.shutdown.cancelled() => return ControlFlow::Break(()),
+                    () = superseded(&mut self.newest, &step) => {}
+                    () = self.nudged.notified() => {}
                     () = sleep_until(end) => {}
                 }
-                (stale, failing) = (true, Some(step));
+                (self.stale, self.failing) = (true, Some(step));
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The newest version that is known.
+    fn known(&mut self) -> Arc<Stored> {
+        Arc::clone(&self.newest.borrow_and_update().stored)
+    }
+
+    /// Ends the driver, unless there is news.
+    fn leave(&self) -> ControlFlow<()> {
+        if self.inner.registry.release(self.key, &self.newest) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 }
@@ -116,7 +153,7 @@ async fn reload<S: Store, M: Mesh>(inner: &Arc<Inner<S, M>>, key: &ReleaseKey) -
 /// Returns as soon as `step` is not the one to take any more.
 async fn superseded(newest: &mut Newest, step: &Step) {
     while newest.changed().await.is_ok() {
-        if newest.borrow_and_update().record.task.next_step().as_ref() != Some(step) {
+        if newest.borrow_and_update().stored.record.task.next_step().as_ref() != Some(step) {
             return;
         }
     }

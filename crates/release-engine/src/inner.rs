@@ -3,7 +3,7 @@
 use crate::bounded::{Bounded, no_answer};
 use crate::doubts::Doubts;
 use crate::ledger::{Ledger, Writing};
-use crate::registry::{Announced, Newest, Registry};
+use crate::registry::{Announced, Outlook, Registry};
 use crate::{
     CreateError, EngineError, Event, Mesh, Record, ReplaceError, Revision, Settings, Store, StoreError, Stored, driver,
 };
@@ -40,7 +40,7 @@ impl<S: Store, M: Mesh> Inner<S, M> {
 
     /// Makes a version known that is in the store, and has the task driven if there is a step to take. Then its outlook, for
     /// who waits for its end.
-    pub(crate) fn announce(self: &Arc<Self>, stored: &Arc<Stored>) -> Option<Newest> {
+    pub(crate) fn announce(self: &Arc<Self>, stored: &Arc<Stored>) -> Option<Outlook> {
         self.ledger.saw(stored);
         match self.registry.announce(stored) {
             Announced::Told(outlook) => Some(outlook),
@@ -129,7 +129,10 @@ impl<S: Store, M: Mesh> Inner<S, M> {
         let (inner, key) = (Arc::clone(self), key.clone());
         let removed = self.write(writing, async move {
             match inner.store.store.remove(&key, expected).await {
-                Ok(()) => Ok(true),
+                Ok(()) => {
+                    inner.note_write(None);
+                    Ok(true)
+                }
                 Err(ReplaceError::Lost) => Ok(false),
                 Err(ReplaceError::Store(error)) => Err(error),
             }

@@ -6,11 +6,22 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
+use tracing::Span;
 
-/// The newest version of a task that this process knows, as its driver and whoever waits for it see it.
+/// The newest version of a task that this process knows, as its driver sees it.
+pub(crate) type Newest = watch::Receiver<Known>;
+
+/// The newest version of a task that this process knows, as whoever waits for it sees it.
 ///
 /// It is closed once the driver has ended; the last version stays readable.
-pub(crate) type Newest = watch::Receiver<Arc<Stored>>;
+pub(crate) type Outlook = watch::Receiver<Arc<Stored>>;
+
+/// A version of a task, and in which span it became known: what is done for it is logged in there, too.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) stored: Arc<Stored>,
+    pub(crate) span: Span,
+}
 
 /// Which tasks are being driven in this process: at most one driver each.
 #[derive(Default)]
@@ -20,7 +31,7 @@ pub(crate) struct Registry {
 
 /// How a driver, and those who wait for what it does, are told something.
 struct Driven {
-    newest: watch::Sender<Arc<Stored>>,
+    newest: watch::Sender<Known>,
     /// The same for those who wait, who are woken only when there is [something for them](outlook): to wake them after each
     /// step would take longer than the step.
     outlook: watch::Sender<Arc<Stored>>,
@@ -31,7 +42,7 @@ struct Driven {
 /// What became of an announcement.
 pub(crate) enum Announced {
     /// A driver has been told, if the version was news. This is for who waits.
-    Told(Newest),
+    Told(Outlook),
     /// Nobody drives the task, and there is a step to take: the caller must start a driver.
     DriverNeeded {
         /// For the driver.
@@ -39,19 +50,25 @@ pub(crate) enum Announced {
         /// Ends the driver's pause when it is notified.
         nudged: Arc<Notify>,
         /// For who waits.
-        outlook: Newest,
+        outlook: Outlook,
     },
     /// Nobody drives the task, and nothing is to be done.
     Idle,
 }
 
 impl Registry {
-    /// Makes a version of a task known that was read from, or written to, the store.
+    /// Makes a version of a task known that was read from, or written to, the store, in the current span.
     pub(crate) fn announce(&self, stored: &Arc<Stored>) -> Announced {
         match self.lock().entry(stored.record.task.key().clone()) {
             Entry::Occupied(driven) => {
                 let Driven { newest, outlook, .. } = driven.get();
-                newest.send_if_modified(|known| take_over(known, stored));
+                newest.send_if_modified(|known| {
+                    let news = take_over(&mut known.stored, stored);
+                    if news {
+                        known.span = Span::current();
+                    }
+                    news
+                });
                 outlook.send_if_modified(|known| {
                     let before = self::outlook(known);
                     take_over(known, stored) && self::outlook(stored) != before
@@ -60,8 +77,9 @@ impl Registry {
             }
             Entry::Vacant(_) if stored.record.task.next_step().is_none() => Announced::Idle,
             Entry::Vacant(free) => {
+                let known = Known { stored: Arc::clone(stored), span: Span::current() };
                 let ((sender, newest), (waited_for, outlook)) =
-                    (watch::channel(Arc::clone(stored)), watch::channel(Arc::clone(stored)));
+                    (watch::channel(known), watch::channel(Arc::clone(stored)));
                 let nudged = Arc::default();
                 free.insert(Driven { newest: sender, outlook: waited_for, nudge: Arc::clone(&nudged) });
                 Announced::DriverNeeded { newest, nudged, outlook }
@@ -137,7 +155,7 @@ mod tests {
         };
         let Announced::Told(mut waiting) = registry.announce(&stored(2)) else { panic!("it is driven") };
         assert!(!registry.release(&key, &newest));
-        assert_eq!(newest.borrow_and_update().revision, Revision::new(2));
+        assert_eq!(newest.borrow_and_update().stored.revision, Revision::new(2));
         assert!(registry.release(&key, &newest));
         assert!(matches!(registry.announce(&stored(3)), Announced::DriverNeeded { .. }), "nobody drives it any more");
         assert_eq!(waiting.borrow_and_update().revision, Revision::new(2), "the last version stays readable");

@@ -30,8 +30,9 @@ pub struct Settings {
     pub now: fn() -> Timestamp,
     /// Who is told what happens. Nobody.
     pub observer: Observer,
-    /// The span of what is logged while something is written for a caller. It is asked for in the caller's task when a write
-    /// begins, so it need not be made for calls that write nothing. The current one.
+    /// The span of what is logged while something is written for a caller, and while the steps are taken that follow from
+    /// it. It is asked for in the caller's task when a write begins, so it need not be made for calls that write nothing. The
+    /// current one.
     pub span: fn() -> tracing::Span,
 }
 

@@ -63,10 +63,8 @@ async fn every_line_of_a_request_or_a_takeover_names_it() {
             }
             "a release moved" => {
                 assert_eq!(line["release"], key.as_str(), "{line}");
-                // The move that a request asks for belongs to the request.
-                if line["from"] == "running" {
-                    assert_eq!(line["span"]["id"], "from-the-caller", "{line}");
-                }
+                // What follows from a request belongs to it.
+                assert_eq!(line["span"]["id"], "from-the-caller", "{line}");
                 seen[1] += 1;
             }
             other => {
