@@ -33,8 +33,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 ///
 /// What it answered is on disk, whatever happens to the process or the power afterwards. One thread writes; what many
 /// callers ask for at the same time shares one transaction. Reading one record happens where it is asked for, out of memory
-/// when it can; [`list`](Store::list) and [`unclosed`](Store::unclosed) read on a thread of tokio's for what blocks, where
-/// there is a runtime. Neither waits for a write.
+/// when it can: if not, that thread waits for the disk. [`list`](Store::list) and [`unclosed`](Store::unclosed) read on a
+/// thread of tokio's for what blocks, where there is a runtime. Neither waits for a write.
 ///
 /// After an error of the disk (it is full, say) the file is opened anew with the next operation, so that the store works
 /// again as soon as the disk does.
