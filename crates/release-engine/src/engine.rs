@@ -13,22 +13,26 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// Drives release tasks to their end. Cheap to clone; all clones are the same engine.
 ///
 /// **Calling contract.** [`start`](Self::start) one engine per store and process. A method that answers `Ok` has stored
-/// what it promises. Futures of this type may be dropped: what was accepted goes on. Before the process ends, call
-/// [`shutdown`](Self::shutdown); nothing is lost without it.
+/// what it promises. Futures of this type may be dropped: what was accepted goes on, as long as there is a clone of the engine.
+/// [`shutdown`](Self::shutdown) stops it; dropping the last clone stops it too, without waiting. Nothing is lost either way.
 ///
 /// Everything runs on the tokio runtime in which `start` was called, one task per release that has a step to take: a
 /// release that waits, and a caller that waits for it, cost nothing but memory.
-pub struct Engine<S, M>(Arc<Inner<S, M>>);
+pub struct Engine<S, M> {
+    inner: Arc<Inner<S, M>>,
+    /// Drivers have `inner`, too: this is for who uses the engine.
+    stop: Arc<DropGuard>,
+}
 
 impl<S, M> Clone for Engine<S, M> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { inner: Arc::clone(&self.inner), stop: Arc::clone(&self.stop) }
     }
 }
 
@@ -59,15 +63,16 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             inner.announce(stored);
         }
         inner.tracker.spawn(doubts::resolve(Arc::clone(&inner)));
-        Ok(Self(inner))
+        let stop = Arc::new(inner.shutdown.clone().drop_guard());
+        Ok(Self { inner, stop })
     }
 
     /// Creates a task; `metadata` is kept with it. The engine then makes sure that its grayscale version is ready.
     pub async fn create(&self, spec: ReleaseSpec, metadata: serde_json::Value) -> Result<Arc<Stored>, EngineError> {
         self.is_open()?;
         let task = ReleaseTask::new(spec)?;
-        let record = Record { task, metadata, created: (self.0.settings.now)(), closed: None };
-        self.0.create(record).await.map_err(|error| match error {
+        let record = Record { task, metadata, created: (self.inner.settings.now)(), closed: None };
+        self.inner.create(record).await.map_err(|error| match error {
             CreateError::Refused(error) => error.into(),
             CreateError::Store(error) => error.into(),
         })
@@ -75,20 +80,20 @@ impl<S: Store, M: Mesh> Engine<S, M> {
 
     /// The task of that key, with its metadata; closed ones too, as long as the store keeps them.
     pub async fn get(&self, key: &ReleaseKey) -> Result<Arc<Stored>, EngineError> {
-        self.0.load(key).await
+        self.inner.load(key).await
     }
 
     /// All tasks of a mesh, closed ones too, by namespace and id.
     pub async fn list(&self, mesh: &MeshId) -> Result<Vec<Arc<Stored>>, EngineError> {
-        Ok(self.0.store.list(mesh).await?)
+        Ok(self.inner.store.list(mesh).await?)
     }
 
     /// All tasks that are not closed. For metrics: it reads each of them. One that can't be read is left out, with a line in
     /// the log; [`get`](Self::get) says why.
     pub async fn unclosed(&self) -> Result<Vec<Arc<Stored>>, EngineError> {
         let mut found = Vec::new();
-        for key in self.0.store.unclosed().await? {
-            match self.0.store.load(&key).await {
+        for key in self.inner.store.unclosed().await? {
+            match self.inner.store.load(&key).await {
                 Ok(stored) => found.extend(stored),
                 Err(error @ StoreError::Damaged { .. }) => tracing::error!(release = %key, %error, "left out"),
                 Err(error) => return Err(error.into()),
@@ -99,14 +104,14 @@ impl<S: Store, M: Mesh> Engine<S, M> {
 
     /// What a delete would do: see [`ReleaseTask::plan`].
     pub async fn plan(&self, key: &ReleaseKey, action: Action, mode: Mode) -> Result<Plan, EngineError> {
-        let stored = self.0.load(key).await?;
+        let stored = self.inner.load(key).await?;
         let record = &stored.record;
         record.task.plan(action, mode).map_err(|error| EngineError::Refused { error, closed: record.closed })
     }
 
     /// Records a command and returns; what it asks for is then done in the background.
     pub async fn command(&self, key: &ReleaseKey, command: Command) -> Result<Arc<Stored>, EngineError> {
-        self.0.modify(key, |record| record.task.command(command.clone())).await
+        self.inner.modify(key, |record| record.task.command(command.clone())).await
     }
 
     /// Changes the metadata of a task that is not closed. `change` is called again, with what is stored by then, when somebody
@@ -116,7 +121,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         key: &ReleaseKey,
         mut change: impl FnMut(&mut serde_json::Value) + Send,
     ) -> Result<Arc<Stored>, EngineError> {
-        self.0
+        self.inner
             .modify(key, |record| {
                 if let Phase::Closed(action) = record.task.phase() {
                     return Err(Error::Closed { key: Box::new(key.clone()), action });
@@ -136,11 +141,11 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         let mut command = pin!(self.command(key, Command::Delete(action, mode)));
         // What is refused at once is not waited for.
         let at_hand = at_once(command.as_mut()).await.transpose()?;
-        let deadline = after(Instant::now(), self.0.settings.wait);
+        let deadline = after(Instant::now(), self.inner.settings.wait);
         let stored = match at_hand {
             Some(stored) => stored,
             // What was begun goes on: if the store comes back, the decision may be recorded all the same.
-            None => timeout_at(deadline, command).await.map_err(|_| no_answer(self.0.settings.wait))??,
+            None => timeout_at(deadline, command).await.map_err(|_| no_answer(self.inner.settings.wait))??,
         };
         // Large: there would be room for it in the future of what is refused, too.
         Box::pin(self.until_closed(key, action, stored, deadline)).await
@@ -155,7 +160,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
         deadline: Instant,
     ) -> Result<Arc<Stored>, EngineError> {
         loop {
-            let Some(mut outlook) = self.0.announce(&stored) else {
+            let Some(mut outlook) = self.inner.announce(&stored) else {
                 // Nobody drives it, since it has no step to take: it was closed, or reopened.
                 return closed_by(action, &stored)?.ok_or_else(|| not_finished(action, &stored));
             };
@@ -167,13 +172,13 @@ impl<S: Store, M: Mesh> Engine<S, M> {
                 tokio::select! {
                     biased;
                     changed = outlook.changed() => if changed.is_err() { break },
-                    () = self.0.shutdown.cancelled() => return Err(not_finished(action, &outlook.borrow())),
+                    () = self.inner.shutdown.cancelled() => return Err(not_finished(action, &outlook.borrow())),
                     () = sleep_until(deadline) => return Err(not_finished(action, &outlook.borrow())),
                 }
             }
-            stored = match timeout_at(deadline, self.0.load(key)).await {
+            stored = match timeout_at(deadline, self.inner.load(key)).await {
                 Ok(Err(EngineError::Store(error))) => {
-                    (self.0.settings.span)()
+                    (self.inner.settings.span)()
                         .in_scope(|| tracing::warn!(release = %key, %error, "how far a release is could not be read"));
                     return Err(not_finished(action, &stored));
                 }
@@ -185,11 +190,12 @@ impl<S: Store, M: Mesh> Engine<S, M> {
 
     /// Removes a closed task from the store, before the store drops it by itself. A task that is not closed stays.
     pub async fn forget(&self, key: &ReleaseKey) -> Result<bool, EngineError> {
-        let stored = self.0.load(key).await?;
+        self.is_open()?;
+        let stored = self.inner.load(key).await?;
         if !stored.record.task.phase().is_closed() {
             return Ok(false);
         }
-        match self.0.remove(key, stored.revision).await {
+        match self.inner.remove(key, stored.revision).await {
             // A closed task never changes: whoever was faster removed it.
             Ok(()) | Err(ReplaceError::Lost) => Ok(true),
             Err(ReplaceError::Store(error)) => Err(error.into()),
@@ -201,7 +207,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     /// What follows from it is for the embedder to say. A server that is not used because of it writes nothing either, unless
     /// a takeover is under way: so it should be given another try after some time.
     pub fn failed_write(&self) -> Option<Duration> {
-        self.0.failed_write.lock().unwrap_or_else(PoisonError::into_inner).map(|failed| failed.elapsed())
+        self.inner.failed_write.lock().unwrap_or_else(PoisonError::into_inner).map(|failed| failed.elapsed())
     }
 
     /// Stops: no more commands are taken, callers that wait are answered, and steps under way are dropped; the next start
@@ -209,13 +215,13 @@ impl<S: Store, M: Mesh> Engine<S, M> {
     ///
     /// The store is not closed: it is dropped with the last clone of the engine, and with the last write that has not ended.
     pub async fn shutdown(&self, limit: Duration) -> bool {
-        self.0.shutdown.cancel();
-        self.0.tracker.close();
-        timeout(limit, self.0.tracker.wait()).await.is_ok()
+        self.inner.shutdown.cancel();
+        self.inner.tracker.close();
+        timeout(limit, self.inner.tracker.wait()).await.is_ok()
     }
 
     fn is_open(&self) -> Result<(), EngineError> {
-        if self.0.shutdown.is_cancelled() { Err(EngineError::ShutDown) } else { Ok(()) }
+        if self.inner.shutdown.is_cancelled() { Err(EngineError::ShutDown) } else { Ok(()) }
     }
 }
 
@@ -225,7 +231,7 @@ fn closed_by(action: Action, stored: &Arc<Stored>) -> Result<Option<Arc<Stored>>
     match record.task.phase() {
         Phase::Closed(by) if by == action => Ok(Some(Arc::clone(stored))),
         Phase::Closing(by, _) if by == action => Ok(None),
-        // Another action is under way, or none: the answer is what the same delete would get now.
+        // Another action is under way, or none: refused as a delete now would be. One that could begin was reopened.
         _ => match record.task.clone().command(Command::Delete(action, Mode::Perform)) {
             Ok(_) => Err(EngineError::Reopened { action }),
             Err(error) => Err(EngineError::Refused { error, closed: record.closed }),

@@ -183,6 +183,8 @@ async fn only_a_closed_release_is_forgotten() {
     assert!(engine.forget(&key).await.unwrap());
     assert!(engine.get(&key).await.is_err());
     assert!(engine.list(&key.mesh).await.unwrap().is_empty());
+    assert!(engine.shutdown(Duration::from_secs(1)).await);
+    assert_eq!(engine.forget(&key).await.unwrap_err(), EngineError::ShutDown);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,8 @@ use release_engine::{Engine, EngineError, Mesh};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -48,6 +49,38 @@ async fn a_shutdown_does_not_wait_for_a_mesh_that_hangs() {
     let before = Instant::now();
     assert!(engine.shutdown(SECOND).await);
     assert!(before.elapsed() < SECOND);
+}
+
+/// A mesh that hangs, and is there as long as an engine has it.
+struct Held(SimulatedMesh, #[expect(dead_code, reason = "its end is waited for")] mpsc::Sender<()>);
+
+impl Mesh for Held {
+    async fn perform(&self, spec: &ReleaseSpec, step: &Step) -> Report {
+        self.0.perform(spec, step).await
+    }
+
+    async fn restore(&self, tasks: &[ReleaseTask]) {
+        self.0.restore(tasks).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_stops_with_its_last_clone_and_lets_go_of_store_and_mesh() {
+    let (store, mesh) = (MemoryStore::new(), SimulatedMesh::new(2).with_lag(SECOND));
+    let (held, mut gone) = mpsc::channel(1);
+    let engine = Engine::start(store.clone(), Held(mesh.clone(), held), settings()).await.unwrap();
+    let (clone, key) = (engine.clone(), at_a_fifth(&engine, "a").await);
+    mesh.behave(|_, _| Behaviour::Hangs);
+    engine.command(&key, Command::END).await.unwrap();
+    drop(engine);
+    until(&clone, &key, |stored| stored.record.task.phase().stage().is_some()).await;
+    drop(clone);
+    assert_eq!(timeout(SECOND, gone.recv()).await, Ok(None), "something has the mesh still");
+
+    mesh.behave(|_, _| Behaviour::Works);
+    let again = Engine::start(store, mesh.clone(), settings()).await.unwrap();
+    until(&again, &key, |stored| stored.record.task.phase() == Phase::Closed(Action::End)).await;
+    mesh.check().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

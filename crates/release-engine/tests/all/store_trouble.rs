@@ -222,3 +222,16 @@ async fn a_write_that_failed_is_known_until_one_succeeds() {
         assert_eq!(engine.failed_write(), None, "{mood:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_is_forgotten_is_a_write_that_succeeded() {
+    let (engine, store, _) = engine().await;
+    let (closed, other) = (at_a_fifth(&engine, "a").await, at_a_fifth(&engine, "b").await);
+    engine.delete(&closed, Action::End, Mode::Perform).await.unwrap();
+    store.be(Mood::Full);
+    error(engine.command(&other, Command::END).await);
+    assert!(engine.failed_write().is_some());
+    store.be(Mood::Works);
+    assert!(engine.forget(&closed).await.unwrap());
+    assert_eq!(engine.failed_write(), None);
+}
