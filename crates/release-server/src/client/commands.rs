@@ -3,7 +3,7 @@
 use super::Command;
 use super::arguments::{Create, List, OneRelease, OutputFormat, Plan, Policy, PolicyChoice};
 use super::connection::{Answer, Server};
-use super::document::{PhaseName, PlanDocument, ReleaseDocument};
+use super::document::{IdDocument, PhaseName, PlanDocument, ReleaseDocument};
 use super::failure::{Exit, Failure};
 use super::release::find;
 use super::{nodes, show, takeover};
@@ -140,17 +140,16 @@ fn completions(shell: clap_complete::Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Prints a release.
+/// Prints a release. Of its document no more is read than is printed: the server may be a newer one.
 pub(super) fn printed(
     format: OutputFormat,
     answer: &Answer,
     table: impl FnOnce(&ReleaseDocument) -> String,
 ) -> Result<String, Failure> {
-    let release: ReleaseDocument = read(answer)?;
     Ok(match format {
-        OutputFormat::Table => table(&release),
+        OutputFormat::Table => table(&read(answer)?),
         OutputFormat::Json => pretty(&read::<Value>(answer)?),
-        OutputFormat::Id => format!("{}\n", release.metadata.uid),
+        OutputFormat::Id => format!("{}\n", read::<IdDocument>(answer)?.metadata.uid),
     })
 }
 

@@ -18,6 +18,17 @@ pub(super) struct ReleaseDocument {
     pub(super) status: Status,
 }
 
+/// A release of which nothing but the id is asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct IdDocument {
+    pub(super) metadata: OnlyId,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OnlyId {
+    pub(super) uid: ReleaseId,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
     #[serde(rename = "meshID")]

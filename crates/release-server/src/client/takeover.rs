@@ -1,6 +1,6 @@
 //! A cancel or an end: asked for once, watched, and waited for.
 
-use super::arguments::OneRelease;
+use super::arguments::{OneRelease, OutputFormat};
 use super::commands::{on_release, printed, read};
 use super::connection::{Answer, Server};
 use super::document::{PhaseName, ReleaseDocument};
@@ -29,20 +29,33 @@ pub(super) async fn run(arguments: &OneRelease, action: Action) -> Result<String
         Ok(answer) => on_release(&key, answer),
         Err(failure) => Err(failure),
     };
-    let (answer, table): (_, fn(&ReleaseDocument) -> String) = match answered {
-        Ok(_) => match unless_interrupted(get(&server, &key)).await {
-            Some(Ok(answer)) => (answer, show::closed),
-            // It is done, whatever became of the question how.
-            _ => return Ok(format!("{key}: the {action} is done\n")),
-        },
+    match answered {
+        Ok(_) => Ok(done(&server, &key, action, arguments.output.format).await),
         Err(failure) => {
             // Whoever repeats the command to wait again comes too late when it is done meanwhile, and has what they wanted.
             let table = if failure.exit == Exit::NotFound { show::closed_already } else { show::closed };
             let decided = unless_interrupted(unless_decided(&server, &key, action, failure.clone())).await;
-            (decided.unwrap_or(Err(failure))?, table)
+            printed(arguments.output.format, &decided.unwrap_or(Err(failure))?, table)
         }
-    };
-    printed(arguments.output.format, &answer, table)
+    }
+}
+
+/// What there is to print of a takeover that is done, which it is whatever becomes of the question how. A script finds its
+/// format on standard output or nothing at all.
+async fn done(server: &Server, key: &ReleaseKey, action: Action, format: OutputFormat) -> String {
+    if format == OutputFormat::Id {
+        return format!("{}\n", key.id);
+    }
+    let answer = unless_interrupted(get(server, key)).await;
+    let answer = answer.unwrap_or_else(|| Err(Failure::new(Exit::Failed, "interrupted")));
+    answer.and_then(|answer| printed(format, &answer, show::closed)).unwrap_or_else(|failure| {
+        let done = format!("{key}: the {action} is done\n");
+        if format == OutputFormat::Table {
+            return done;
+        }
+        eprint!("{done}There is no document of it to print:\n{failure}");
+        String::new()
+    })
 }
 
 /// What is answered, or nothing when Ctrl-C is pressed (again): the signal does not end this program by itself any longer.

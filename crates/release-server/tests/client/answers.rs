@@ -31,6 +31,18 @@ fn json_is_the_document_of_the_server() {
     assert_eq!(json(&server.run(["list", "-o", "json", "--unclosed"]).ok())["items"], json!([]));
 }
 
+/// It takes no more of a document than it prints.
+#[test]
+fn what_a_script_asks_for_does_not_depend_on_the_rest_of_a_document() {
+    const DOCUMENT: &str = r#"{"metadata":{"uid":"1"},"status":{"phase":"new to this client"}}"#;
+    let head = format!("HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: {}\r\n\r\n", DOCUMENT.len());
+    let answer: &'static str = (head + DOCUMENT).leak();
+    let url = answering(answer.as_bytes());
+    assert_eq!(json(&done(client(&url).args(["show", "1", "-o", "json"])).ok()), json(DOCUMENT));
+    assert_eq!(done(client(&url).args(["show", "1", "-o", "id"])).ok(), "1\n");
+    assert_eq!(done(client(&url).args(["show", "1"])).code, 1);
+}
+
 #[test]
 fn ids_can_be_handed_to_the_next_command() {
     let server = Server::start(&["--no-auth"]);

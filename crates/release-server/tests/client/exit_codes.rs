@@ -74,14 +74,21 @@ fn a_server_that_is_not_there() {
 
 /// Answers each connection with the same bytes, once something was asked.
 pub(crate) fn answering(answer: &'static [u8]) -> String {
+    answering_each(move |_| answer)
+}
+
+/// Answers each connection with what the method calls for, once something was asked.
+fn answering_each(answer: impl Fn(&str) -> &'static [u8] + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // Ends with the process of the tests.
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer);
+            let mut asked = [0; 4096];
+            let read = stream.read(&mut asked).unwrap_or_default();
+            let asked = String::from_utf8_lossy(&asked[..read]);
+            let _ = stream.write_all(answer(asked.split(' ').next().unwrap_or_default()));
         }
     });
     url
@@ -101,6 +108,31 @@ fn a_server_that_is_another_one() {
         let url = answering(answer);
         text += &message(done(client(&url).arg("list")), &url);
         text += &message(done(client(&url).args(["cancel", "r1"])), &url);
+        text += "\n";
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Whether it is done is one question, and what it looks like then another one.
+#[test]
+fn a_takeover_that_is_done_is_a_success_whatever_can_be_shown_of_it() {
+    const DONE: &[u8] = b"HTTP/1.1 200 OK\r\nx-request-id: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let mut text = String::new();
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\nx-request-id: 2\r\nconnection: close\r\ncontent-length: 17\r\n\r\n{\"another\":\"one\"}"
+            [..],
+        b"HTTP/1.1 200 OK\r\nx-request-id: 2\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello",
+        b"",
+    ] {
+        let url = answering_each(move |method| if method == "DELETE" { DONE } else { answer });
+        for format in ["table", "json", "id"] {
+            let Done { code, out, err } = done(client(&url).args(["end", "1", "-o", format]));
+            assert_eq!(code, 0, "{format}: {err}");
+            write!(text, "$ end 1 -o {format}\n{out}").unwrap();
+            if !err.is_empty() {
+                writeln!(text, "on standard error: {}", stable(&err, &[(&url, "SERVER")])).unwrap();
+            }
+        }
         text += "\n";
     }
     insta::assert_snapshot!(text);
