@@ -2,11 +2,12 @@
 
 use super::arguments::Connection;
 use super::failure::{Exit, Failure};
+use super::question::Question;
 use super::token::token;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -39,6 +40,7 @@ enum AnyClient {
 /// What a server said.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
+    pub(super) question: Question,
     pub(super) status: StatusCode,
     pub(super) request_id: Option<String>,
     pub(super) body: Bytes,
@@ -73,7 +75,7 @@ impl Server {
         body: impl Into<Bytes>,
     ) -> Result<Answer, Failure> {
         let path = operation.path().replace("{release_id}", key.id.as_str());
-        self.send(operation.method(), &path, &key.mesh, Some(&key.namespace), query, body.into()).await
+        self.send(operation, &path, &key.mesh, Some(&key.namespace), query, body.into()).await
     }
 
     /// Asks for an operation on a mesh, or on a namespace of it.
@@ -84,12 +86,12 @@ impl Server {
         namespace: Option<&Namespace>,
         body: impl Into<Bytes>,
     ) -> Result<Answer, Failure> {
-        self.send(operation.method(), operation.path(), mesh, namespace, "", body.into()).await
+        self.send(operation, operation.path(), mesh, namespace, "", body.into()).await
     }
 
     async fn send(
         &self,
-        method: Method,
+        operation: Operation,
         path: &str,
         mesh: &MeshId,
         namespace: Option<&Namespace>,
@@ -99,13 +101,13 @@ impl Server {
         // None of these names has a character that would have to be escaped.
         let path =
             path.replace("{mesh_id}", mesh.as_str()).replace("{namespace}", namespace.map_or("", Namespace::as_str));
-        self.request(method, &format!("{path}{query}"), body).await
+        self.request(Question::Releases(operation), &format!("{path}{query}"), body).await
     }
 
     /// Asks for what is at a path.
-    pub(super) async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
+    pub(super) async fn request(&self, question: Question, path: &str, body: Bytes) -> Result<Answer, Failure> {
         let mut request = Request::builder()
-            .method(&method)
+            .method(question.method())
             .uri(format!("{}{path}", self.base))
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("release-server/", env!("CARGO_PKG_VERSION")));
@@ -115,18 +117,18 @@ impl Server {
         let request = request
             .body(Full::new(body))
             .map_err(|error| Failure::new(Exit::Failed, format!("no request can be made of this: {error}")))?;
-        let exchanged = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        let exchanged = tokio::time::timeout(self.timeout, self.exchange(question, request)).await;
         exchanged
             .unwrap_or_else(|_| Err(Silence::Later(format!("no answer within {} s", self.timeout.as_secs()))))
             .map_err(|silence| match silence {
                 Silence::AtOnce(why) => {
                     self.unreachable(&why, "is the server running, and is --server (RELEASE_SERVER) its address?")
                 }
-                Silence::Later(why) => self.unreachable(&why, what_is_known(&method)),
+                Silence::Later(why) => self.unreachable(&why, question.unanswered()),
             })
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Silence> {
+    async fn exchange(&self, question: Question, request: Request<Full<Bytes>>) -> Result<Answer, Silence> {
         let response = match &self.client {
             AnyClient::Plain(client) => client.request(request).await,
             AnyClient::Tls(client) => client.request(request).await,
@@ -135,7 +137,7 @@ impl Server {
             let why = causes(&error);
             if error.is_connect() { Silence::AtOnce(why) } else { Silence::Later(why) }
         })?;
-        read(response).await.map_err(Silence::Later)
+        read(question, response).await.map_err(Silence::Later)
     }
 
     fn unreachable(&self, why: &str, next: &str) -> Failure {
@@ -151,20 +153,11 @@ enum Silence {
     Later(String),
 }
 
-/// What to do about a request that was sent and not answered.
-fn what_is_known(method: &Method) -> &'static str {
-    match *method {
-        Method::DELETE => "repeat the command: if the first one was recorded, that only waits for it",
-        Method::POST | Method::PUT => "it may have been done all the same: `release-server list` and `show` tell",
-        _ => "repeat the command; is --server (RELEASE_SERVER) the address of a release server?",
-    }
-}
-
-async fn read(response: Response<Incoming>) -> Result<Answer, String> {
+async fn read(question: Question, response: Response<Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
     let request_id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
     let body = Limited::new(body, BODY).collect().await.map_err(|error| format!("the answer broke off: {error}"))?;
-    Ok(Answer { status: head.status, request_id, body: body.to_bytes() })
+    Ok(Answer { question, status: head.status, request_id, body: body.to_bytes() })
 }
 
 /// What the paths of the API are appended to.

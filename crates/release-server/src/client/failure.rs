@@ -37,7 +37,7 @@ Exit codes:
   4  no such release, or it is closed already (cancel, end: by the other one)
   5  the cancel or end is decided and goes on: repeat the command to wait again
   6  the server did not answer
-  7  the token is missing or wrong, or not for this mesh";
+  7  the token is missing or wrong, or not for this mesh (nodes: for every mesh)";
 }
 
 impl From<Exit> for ExitCode {
@@ -86,7 +86,7 @@ impl Failure {
             StatusCode::UNAUTHORIZED => {
                 failure.next("show a token: --token-file FILE, or in the environment variable RELEASE_TOKEN")
             }
-            StatusCode::FORBIDDEN => failure.next("the token is known, but may not touch this mesh: check --mesh-id"),
+            StatusCode::FORBIDDEN => failure.next(answer.question.forbidden()),
             _ => failure,
         }
     }

@@ -10,6 +10,7 @@ mod document;
 mod failure;
 mod nodes;
 mod progress;
+mod question;
 mod release;
 mod show;
 mod takeover;

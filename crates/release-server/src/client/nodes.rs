@@ -4,9 +4,9 @@ use super::arguments::{Nodes, NodesCommand, OutputFormat};
 use super::commands::{pretty, read, succeeded};
 use super::connection::Server;
 use super::failure::{Exit, Failure};
+use super::question::Question;
 use super::show;
 use bytes::Bytes;
-use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: &Nodes) -> Result<String, Failure> {
     match &arguments.command {
         NodesCommand::List(list) => {
             let server = Server::new(&list.connection)?;
-            let answer = succeeded(server.request(Method::GET, "/nodes", Bytes::new()).await?)?;
+            let answer = succeeded(server.request(Question::Nodes, "/nodes", Bytes::new()).await?)?;
             let nodes = read::<NodeListDocument>(&answer)?.items;
             Ok(match list.output.format {
                 OutputFormat::Table => show::nodes(&nodes),
@@ -45,7 +45,7 @@ pub(super) async fn run(arguments: &Nodes) -> Result<String, Failure> {
         NodesCommand::Forget(forget) => {
             let server = Server::new(&forget.connection)?;
             let path = format!("/nodes/{}", utf8_percent_encode(&forget.node, NON_ALPHANUMERIC));
-            let answer = server.request(Method::DELETE, &path, Bytes::new()).await?;
+            let answer = server.request(Question::Forget, &path, Bytes::new()).await?;
             succeeded(answer).map_err(|failure| match failure.exit {
                 Exit::NotFound => failure.next("`release-server nodes list` shows the nodes there are"),
                 _ => failure,

@@ -138,6 +138,23 @@ fn a_takeover_that_is_done_is_a_success_whatever_can_be_shown_of_it() {
     insta::assert_snapshot!(text);
 }
 
+/// The same request means something else for nodes than for releases.
+#[test]
+fn what_to_do_next_is_about_what_was_asked() {
+    let mut text = String::new();
+    for answer in [
+        &b"HTTP/1.1 403 Forbidden\r\nx-request-id: 1\r\ncontent-length: 38\r\n\r\n{\"errorCode\":\"ASM.1\",\"errorMsg\":\"No.\"}"[..],
+        b"",
+    ] {
+        let url = answering(answer);
+        for line in ["list", "cancel 1", "policy 1 --weight 20", "reopen 1", "nodes list", "nodes forget envoy-1"] {
+            let done = done(client(&url).args(line.split(' ')));
+            writeln!(text, "$ {line}\n{}", message(done, &url)).unwrap();
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
 #[test]
 fn a_server_that_is_silent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
