@@ -2,6 +2,7 @@
 
 use super::failure::{Exit, Failure};
 use http::HeaderValue;
+use std::env::VarError;
 use std::path::Path;
 
 /// The variable that holds the token itself.
@@ -18,12 +19,15 @@ pub(super) fn token(file: Option<&Path>) -> Result<Option<HeaderValue>, Failure>
         }
         None => match std::env::var(VARIABLE) {
             Ok(text) => (VARIABLE.to_owned(), text),
-            Err(_) => return Ok(None),
+            Err(VarError::NotPresent) => return Ok(None),
+            Err(VarError::NotUnicode(_)) => return Err(none(VARIABLE)),
         },
     };
-    parse(&text).map(Some).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("{place} holds no token: it must be one line of visible ASCII characters"))
-    })
+    parse(&text).map(Some).ok_or_else(|| none(&place))
+}
+
+fn none(place: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("{place} holds no token: it must be one line of visible ASCII characters"))
 }
 
 fn parse(text: &str) -> Option<HeaderValue> {

@@ -1,9 +1,11 @@
 //! What a script can tell from the exit code, and a person from the message.
 
 use crate::programs::{Done, STUCK, Server, client, done, stable};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +60,15 @@ fn what_is_no_command_line_is_told_before_anybody_is_asked() {
         writeln!(text, "$ {line}\n{}", message(done, url)).unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+/// One that nobody can read is not one that is not there. It is not repeated: most of it may be right.
+#[test]
+fn a_token_in_the_environment_that_is_no_text() {
+    let url = "http://127.0.0.1:1";
+    let done = done(client(url).arg("list").env("RELEASE_TOKEN", OsStr::from_bytes(b"s3cret\xff")));
+    assert!(!done.err.contains("s3cret"), "{done:?}");
+    insta::assert_snapshot!(message(done, url));
 }
 
 #[test]
