@@ -4,6 +4,7 @@ use super::exchange;
 use release_core::{Action, Command, MeshId, Mode, Note, Plan, ReleaseId, ReleaseKey, Routing};
 use release_engine::{Engine, EngineError, Mesh, Record, Store, Stored};
 use release_http::{Api, Details, Failure, ImageVersion, NewRelease, Release};
+use serde::Deserialize as _;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -30,7 +31,9 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn list(&self, mesh: MeshId) -> Result<Vec<Release>, Failure> {
-        self.engine.list(&mesh).await.map_err(failure)?.into_iter().map(shown).collect()
+        let found = self.engine.list(&mesh).await.map_err(failure)?;
+        // One that is somebody else's hides no other one.
+        Ok(found.into_iter().filter_map(|stored| shown(stored).ok()).collect())
     }
 
     async fn get(&self, key: ReleaseKey) -> Result<Release, Failure> {
@@ -40,22 +43,24 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
 
     async fn update(&self, key: ReleaseKey, image: ImageVersion) -> Result<Release, Failure> {
         let key = exchange::is_about(key);
-        // Refused before anything is written, should the metadata be somebody else's.
-        let mut details = shown(self.engine.get(&key).await.map_err(failure)?)?.details;
-        details.image_version = Some(image);
-        let metadata = metadata(&details)?;
-        let stored = self.engine.update(&key, |old| old.clone_from(&metadata)).await;
-        shown(stored.map_err(failure)?)
+        let mut written = Ok(());
+        let stored = self.engine.update(&key, |old| {
+            // What is somebody else's stays as it is, and is not shown.
+            if let Ok(details) = Details::deserialize(&*old) {
+                written = metadata(&Details { image_version: Some(image.clone()), ..details }).map(|new| *old = new);
+            }
+        });
+        let stored = stored.await.map_err(failure)?;
+        written?;
+        shown(stored)
     }
 
     async fn set_policy(&self, key: ReleaseKey, routing: Routing) -> Result<Release, Failure> {
-        let key = exchange::is_about(key);
-        shown(self.engine.command(&key, Command::SetRouting(routing)).await.map_err(failure)?)
+        self.command(key, Command::SetRouting(routing)).await
     }
 
     async fn reopen(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        let key = exchange::is_about(key);
-        shown(self.engine.command(&key, Command::Reopen).await.map_err(failure)?)
+        self.command(key, Command::Reopen).await
     }
 
     async fn preview(&self, key: ReleaseKey, action: Action) -> Result<Plan, Failure> {
@@ -64,19 +69,31 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 }
 
+impl<S: Store, M: Mesh> EngineApi<S, M> {
+    async fn command(&self, key: ReleaseKey, command: Command) -> Result<Release, Failure> {
+        let key = exchange::is_about(key);
+        // Before: who is told that it failed may rely on that.
+        details(&self.engine.get(&key).await.map_err(failure)?.record)?;
+        shown(self.engine.command(&key, command).await.map_err(failure)?)
+    }
+}
+
 /// A task as the API shows it.
 fn shown(stored: Arc<Stored>) -> Result<Release, Failure> {
+    let details = details(&stored.record)?;
     // Who has just read it is most often the only one who has it.
-    let Record { task, metadata, .. } = Arc::unwrap_or_clone(stored).record;
-    match serde_json::from_value::<Details>(metadata) {
-        Ok(details) => Ok(Release { task, details }),
-        Err(error) => {
-            exchange::within(|| {
-                tracing::error!(release = %task.key(), %error, "the metadata of a release is not this server's");
-            });
-            Err(Failure::Internal)
-        }
-    }
+    let task = Arc::try_unwrap(stored).map_or_else(|shared| shared.record.task.clone(), |own| own.record.task);
+    Ok(Release { task, details })
+}
+
+/// What this server has stored with a task, if it was this one.
+fn details(record: &Record) -> Result<Details, Failure> {
+    Details::deserialize(&record.metadata).map_err(|error| {
+        exchange::within(|| {
+            tracing::error!(release = %record.task.key(), %error, "the metadata of a release is not this server's");
+        });
+        Failure::Internal
+    })
 }
 
 fn metadata(details: &Details) -> Result<serde_json::Value, Failure> {

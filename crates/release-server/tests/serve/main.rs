@@ -9,6 +9,7 @@
 mod access;
 mod client;
 mod envoys;
+mod foreign;
 mod in_process;
 mod limits;
 mod operations;
