@@ -36,16 +36,17 @@ pub trait Authenticate: Send + Sync {
 pub(crate) const TOKEN_CHALLENGE: HeaderValue = HeaderValue::from_static("X-Auth-Token");
 pub(crate) const SIGNATURE_CHALLENGE: HeaderValue = HeaderValue::from_static("SDK-HMAC-SHA256");
 
-/// A caller whose credentials are right, and the meshes it may touch.
+/// A caller whose credentials are right: the meshes it may touch, and what a log may call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     meshes: Option<Arc<BTreeSet<MeshId>>>,
+    name: Option<Arc<str>>,
 }
 
 impl Caller {
     /// May touch every mesh.
     pub fn of_every_mesh() -> Self {
-        Self { meshes: None }
+        Self { meshes: None, name: None }
     }
 
     /// May touch these meshes.
@@ -59,12 +60,35 @@ impl Caller {
     /// # Ok::<(), release_core::ParseError>(())
     /// ```
     pub fn of_meshes(meshes: impl IntoIterator<Item = MeshId>) -> Self {
-        Self { meshes: Some(Arc::new(meshes.into_iter().collect())) }
+        Self { meshes: Some(Arc::new(meshes.into_iter().collect())), name: None }
+    }
+
+    /// The same one, by name: it is for the log of whoever embeds this, no answer has it.
+    ///
+    /// ```
+    /// use release_http::Caller;
+    ///
+    /// assert_eq!(Caller::of_every_mesh().name(), None);
+    /// assert_eq!(Caller::of_every_mesh().named("pipeline").name(), Some("pipeline"));
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Whether the caller may touch `mesh`: 403 if not.
     pub fn may_touch(&self, mesh: &MeshId) -> bool {
         self.meshes.as_ref().is_none_or(|meshes| meshes.contains(mesh))
+    }
+
+    /// Whether the caller may touch every mesh, also those that nobody knows yet.
+    pub fn may_touch_every_mesh(&self) -> bool {
+        self.meshes.is_none()
     }
 }
 

@@ -17,7 +17,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 ///
 /// let tokens = Tokens::new([
 ///     ("a-token-for-the-console", Caller::of_every_mesh()),
-///     ("a-token-for-the-pipeline", Caller::of_meshes(["mesh-1".parse()?])),
+///     ("a-token-for-the-pipeline", Caller::of_meshes(["mesh-1".parse()?]).named("pipeline")),
 /// ]);
 /// assert_eq!(format!("{tokens:?}"), "Tokens(2)");
 /// # Ok::<(), release_core::ParseError>(())

@@ -52,6 +52,7 @@ fn published(path: &str, signature: &str) -> Request<String> {
 
 #[test]
 fn published_signatures_are_right() {
+    let caller = Caller::of_every_mesh().named(SIGNER.access);
     // The signing guide's example, and the one in the Java SDK's own tests.
     for (path, signature) in [
         (
@@ -63,10 +64,20 @@ fn published_signatures_are_right() {
             "012cac5e920807f98bf7b23dfe05d29596d544a9b76c37cf933b274a6d4aa874",
         ),
     ] {
-        assert_eq!(check(&aksk(), published(path, signature)), Ok(Caller::of_every_mesh()), "{path}");
+        assert_eq!(check(&aksk(), published(path, signature)), Ok(caller.clone()), "{path}");
         let other = signature.replacen(|char: char| char.is_ascii_digit(), "f", 1);
         assert!(check(&aksk(), published(path, &other)).is_err());
     }
+}
+
+#[test]
+fn an_access_key_is_the_name_of_a_caller_who_has_none() {
+    let name = |caller: Caller| {
+        let aksk = AkSk::new(|| NOW).key(SIGNER.access, SIGNER.secret, caller);
+        check(&aksk, signed_delete()).unwrap().name().map(str::to_owned)
+    };
+    assert_eq!(name(Caller::of_every_mesh()).as_deref(), Some(SIGNER.access));
+    assert_eq!(name(Caller::of_every_mesh().named("pipeline")).as_deref(), Some("pipeline"));
 }
 
 #[test]

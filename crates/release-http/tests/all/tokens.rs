@@ -2,8 +2,8 @@
 
 use crate::support::{RELEASES, refusal, request, told};
 use http::Request;
-use release_http::testkit::Memory;
-use release_http::{Caller, ReleaseService, Tokens};
+use release_http::testkit::{Memory, block_on};
+use release_http::{Authenticate as _, Caller, ReleaseService, Tokens};
 
 fn service() -> ReleaseService<Memory, Tokens> {
     ReleaseService::new(
@@ -40,6 +40,21 @@ fn each_of_several_tokens_opens_its_own_meshes() {
         ("mesh-1", "", 401),
     ] {
         assert_eq!(told(&service(), with_tokens(mesh, &[token])).0, status, "{mesh} {token}");
+    }
+}
+
+#[test]
+fn a_token_has_the_name_of_its_caller() {
+    let tokens = Tokens::new([
+        ("first-token", Caller::of_every_mesh().named("console")),
+        ("second-token", Caller::of_meshes(["mesh-1".parse().unwrap()]).named("pipeline")),
+        ("third-token", Caller::of_every_mesh()),
+    ]);
+    for (token, name) in [("first-token", Some("console")), ("second-token", Some("pipeline")), ("third-token", None)] {
+        let (head, _) = with_tokens("mesh-1", &[token]).into_parts();
+        let caller = block_on(tokens.authenticate(&head, b"")).unwrap();
+        assert_eq!(caller.name(), name);
+        assert_eq!(caller.may_touch_every_mesh(), token != "second-token");
     }
 }
 

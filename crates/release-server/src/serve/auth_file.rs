@@ -2,9 +2,8 @@
 //!
 //! Their format is in the documentation of [`serve`](super).
 
-use super::callers::NamedTokens;
 use release_core::MeshId;
-use release_http::{AkSk, Caller};
+use release_http::{AkSk, Caller, Tokens};
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::fs;
@@ -85,11 +84,11 @@ struct Entry<'a, const N: usize> {
 }
 
 /// Reads a file of tokens.
-pub(super) fn tokens(path: &Path) -> Result<NamedTokens, FileError> {
+pub(super) fn tokens(path: &Path) -> Result<Tokens, FileError> {
     let text = read(path)?;
     let entries = parse(path, &text, &TOKENS)?;
-    Ok(NamedTokens::new(entries.into_iter().map(|(number, Entry { fields: [token], caller, name })| {
-        (name.map_or_else(|| format!("token of line {number}"), str::to_owned), token, caller)
+    Ok(Tokens::new(entries.into_iter().map(|(number, Entry { fields: [token], caller, name })| {
+        (token, caller.named(name.map_or_else(|| format!("token of line {number}"), str::to_owned)))
     })))
 }
 

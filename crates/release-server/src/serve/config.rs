@@ -1,10 +1,10 @@
 //! What a server is made of, once everything about it has been checked.
 
-use super::callers::{NamedTokens, note_access_key};
+use super::exchange;
 use http::HeaderValue;
 use http::request::Parts;
 use release_core::Mode;
-use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Unauthenticated};
+use release_http::{AkSk, Authenticate, Caller, Codes, Denied, Tokens, Unauthenticated};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -117,17 +117,17 @@ impl Default for Limits {
     }
 }
 
-/// Who is let in.
+/// Who is let in. The log has the [names](Caller::named) of callers.
 #[derive(Debug)]
 pub enum Authentication {
     /// Everybody: only on a loopback address.
     Off,
     /// Who has a token.
-    Tokens(NamedTokens),
+    Tokens(Tokens),
     /// Who signs with an access key.
     AkSk(AkSk),
     /// Who has either.
-    Either(Box<(NamedTokens, AkSk)>),
+    Either(Box<(Tokens, AkSk)>),
 }
 
 impl Authentication {
@@ -144,13 +144,14 @@ impl Authentication {
 
 impl Authenticate for Authentication {
     async fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
-        match self {
+        let caller = match self {
             Self::Off => Unauthenticated.authenticate(head, body).await,
             Self::Tokens(tokens) => tokens.authenticate(head, body).await,
-            Self::AkSk(aksk) => aksk.authenticate(head, body).await.inspect(|_| note_access_key(&head.headers)),
-            // A token has been noted already, if it was one.
-            Self::Either(both) => both.authenticate(head, body).await.inspect(|_| note_access_key(&head.headers)),
-        }
+            Self::AkSk(aksk) => aksk.authenticate(head, body).await,
+            Self::Either(both) => both.authenticate(head, body).await,
+        }?;
+        exchange::note_caller(&caller);
+        Ok(caller)
     }
 
     fn challenges(&self) -> Vec<HeaderValue> {

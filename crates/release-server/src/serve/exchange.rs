@@ -3,6 +3,7 @@
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use release_core::{Note, ReleaseKey};
+use release_http::Caller;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +22,7 @@ pub(super) struct Exchange {
     /// The release that it is about.
     release: OnceLock<Arc<ReleaseKey>>,
     /// Whose credentials it has.
-    caller: OnceLock<Arc<str>>,
+    caller: OnceLock<Caller>,
     /// Made for the first line: most requests have none, and a span costs as much as looking for a release does.
     span: OnceLock<Span>,
 }
@@ -81,7 +82,7 @@ impl Exchange {
                 "request",
                 id = self.id.to_str().unwrap_or_default(),
                 peer = %self.peer,
-                caller = self.caller.get().map(|name| &**name),
+                caller = self.caller.get().and_then(Caller::name),
                 release = self.release.get().map(field::display),
             )
         })
@@ -89,16 +90,16 @@ impl Exchange {
 }
 
 /// The request that is answered here is about this release: from now on, its lines say so.
-pub(super) fn is_about(key: ReleaseKey) -> Arc<ReleaseKey> {
+pub(super) fn note_release(key: ReleaseKey) -> Arc<ReleaseKey> {
     let key = Arc::new(key);
     // Outside of a request there is nothing to note.
     let _ = CURRENT.try_with(|exchange| exchange.release.set(Arc::clone(&key)));
     key
 }
 
-/// The credentials of the request that is answered here are those of a caller of this name.
-pub(super) fn is_of(caller: Arc<str>) {
-    let _ = CURRENT.try_with(|exchange| exchange.caller.set(caller));
+/// The credentials of the request that is answered here are this caller's: from now on, its lines have the name.
+pub(super) fn note_caller(caller: &Caller) {
+    let _ = CURRENT.try_with(|exchange| exchange.caller.set(caller.clone()));
 }
 
 /// What the lines of the request that is answered here are logged in.

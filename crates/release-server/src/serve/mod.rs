@@ -37,7 +37,6 @@ mod api;
 mod arguments;
 mod auth_file;
 mod body;
-mod callers;
 mod config;
 mod exchange;
 mod files;
@@ -51,7 +50,6 @@ mod stalled;
 mod telemetry;
 
 pub use arguments::Arguments;
-pub use callers::NamedTokens;
 pub use config::{Authentication, Config, Limits, MeshConfig, Options, StoreConfig};
 pub use server::{Server, StartError};
 

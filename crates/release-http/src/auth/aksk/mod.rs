@@ -7,7 +7,7 @@ mod replay;
 use super::{Authenticate, Caller, Denied, SIGNATURE_CHALLENGE};
 use authorization::Authorization;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use replay::Seen;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,13 +68,14 @@ impl AkSk {
         }
     }
 
-    /// Adds an access key with its secret key and whom it stands for. A key without a secret lets nobody in, so it is left
-    /// out.
+    /// Adds an access key with its secret key and whom it stands for; unless the caller has a name, the access key is its name.
+    /// A key without a secret lets nobody in, so it is left out.
     #[must_use]
     pub fn key(mut self, access: impl Into<String>, secret: impl Into<String>, caller: Caller) -> Self {
-        let secret = secret.into().into_bytes().into_boxed_slice();
+        let (access, secret) = (access.into(), secret.into().into_bytes().into_boxed_slice());
+        let caller = if caller.name().is_none() { caller.named(access.as_str()) } else { caller };
         if !secret.is_empty() {
-            self.keys.insert(access.into(), Key { secret, caller, seen: Mutex::default() });
+            self.keys.insert(access, Key { secret, caller, seen: Mutex::default() });
         }
         self
     }
@@ -91,25 +92,6 @@ impl AkSk {
     pub fn repeatable_reads(mut self) -> Self {
         self.repeatable_reads = true;
         self
-    }
-
-    /// The access key that a request is signed with by its own word. Of a request that was let in it is the name of the caller, and
-    /// no secret.
-    ///
-    /// ```
-    /// use http::HeaderMap;
-    /// use http::header::AUTHORIZATION;
-    /// use release_http::AkSk;
-    ///
-    /// let signature = "0".repeat(64);
-    /// let signed = format!("SDK-HMAC-SHA256 Access=pipeline, SignedHeaders=host;x-sdk-date, Signature={signature}");
-    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, signed.parse()?)]);
-    /// assert_eq!(AkSk::access_key(&headers), Some("pipeline"));
-    /// assert_eq!(AkSk::access_key(&HeaderMap::new()), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn access_key(headers: &HeaderMap) -> Option<&str> {
-        Authorization::of(headers).ok().map(|authorization| authorization.access)
     }
 
     fn check(&self, head: &Parts, body: &[u8]) -> Result<Caller, Denied> {
