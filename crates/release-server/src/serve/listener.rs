@@ -2,6 +2,7 @@
 
 use super::config::Limits;
 use super::handler::Handler;
+use super::metrics::Counted;
 use super::stalled::FailsWhenStalled;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -49,10 +50,11 @@ impl Listener {
             let stream = FailsWhenStalled::new(stream, limits.read_time);
             // A token of its own: each poll of a connection locks it, and would wait for all the others.
             let (builder, handler, stop) = (builder.clone(), Arc::clone(&handler), stop.child_token());
-            let counted = Counted::new(&open);
+            let open = open.clone();
             connections.spawn(async move {
+                let _counted = Counted::new(&open);
                 connection(stream, peer, &builder, handler, stop).await;
-                drop((place, counted));
+                drop(place);
             });
         }
         drop(socket);
@@ -68,22 +70,6 @@ async fn next(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Sock
     let place = Arc::clone(places).acquire_owned().await.ok();
     let (stream, peer) = accept(socket).await;
     (stream, peer, place)
-}
-
-/// Counts a connection as long as it is there, also when its task is ended.
-struct Counted(Gauge);
-
-impl Counted {
-    fn new(open: &Gauge) -> Self {
-        open.inc();
-        Self(open.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {

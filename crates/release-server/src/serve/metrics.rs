@@ -157,14 +157,9 @@ impl Metrics {
         self.requests.count(method, status);
     }
 
-    /// A request has begun, and will [end](Self::ended).
-    pub(super) fn begun(&self) {
-        self.in_progress.inc();
-    }
-
-    /// A request was answered, or its client has gone.
-    pub(super) fn ended(&self) {
-        self.in_progress.dec();
+    /// The number of requests without an answer.
+    pub(super) fn in_progress(&self) -> &Gauge {
+        &self.in_progress
     }
 
     /// The number of open connections.
@@ -225,6 +220,22 @@ impl Metrics {
 
     fn tasks(&self) -> MutexGuard<'_, HashMap<ReleaseKey, Place>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of those that a gauge counts, as long as it is there.
+pub(super) struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -321,12 +332,12 @@ impl Collector for Envoys {
 }
 
 /// A mesh that has the tasks counted with which the engine starts.
-pub(super) struct Counted<M> {
+pub(super) struct CountingMesh<M> {
     pub(super) mesh: M,
     pub(super) metrics: Arc<Metrics>,
 }
 
-impl<M: Mesh> Mesh for Counted<M> {
+impl<M: Mesh> Mesh for CountingMesh<M> {
     fn perform(&self, spec: &ReleaseSpec, step: &Step) -> impl Future<Output = Report> + Send {
         self.mesh.perform(spec, step)
     }

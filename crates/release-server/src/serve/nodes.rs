@@ -3,13 +3,14 @@
 //!
 //! The credentials must be for every mesh, because an Envoy may be of any: else 403.
 
+use super::config::Authentication;
 use super::exchange;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use release_http::{Authenticate, Body, Codes, Problem, ProblemKind};
+use release_http::{Authenticate as _, Body, Codes, Problem, ProblemKind};
 use release_xds::control::ForgetError;
 use release_xds::{EnvoyMesh, NodeReport};
 use tracing::Instrument as _;
@@ -22,9 +23,9 @@ pub(super) fn is_about(path: &str) -> bool {
 }
 
 /// Answers a request to such a path.
-pub(super) async fn answer<U: Authenticate>(
+pub(super) async fn answer(
     envoys: Option<&EnvoyMesh>,
-    authenticate: &U,
+    authenticate: &Authentication,
     codes: Codes,
     head: &Parts,
     body: &Incoming,
@@ -38,9 +39,9 @@ pub(super) async fn answer<U: Authenticate>(
     }
 }
 
-async fn outcome<U: Authenticate>(
+async fn outcome(
     envoys: Option<&EnvoyMesh>,
-    authenticate: &U,
+    authenticate: &Authentication,
     head: &Parts,
     body: &Incoming,
 ) -> Result<Response<Body>, Problem> {
@@ -59,7 +60,7 @@ async fn outcome<U: Authenticate>(
 }
 
 /// Only who may touch every mesh.
-async fn admit<U: Authenticate>(authenticate: &U, head: &Parts, body: &Incoming) -> Result<(), Problem> {
+async fn admit(authenticate: &Authentication, head: &Parts, body: &Incoming) -> Result<(), Problem> {
     // A signature covers the body.
     if !body.is_end_stream() {
         return Err(Problem::new(ProblemKind::Invalid, "This path takes no body: send none."));

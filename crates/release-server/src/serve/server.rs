@@ -1,22 +1,20 @@
 //! A server: started from a configuration, stopped in bounded time.
 
-use super::api::EngineApi;
 use super::config::{Authentication, Config, MeshConfig, Options, StoreConfig};
 use super::exchange;
-use super::handler::{self, Handler, HandlerOptions, Operator};
+use super::handler::{self, Backend, Handler};
 use super::listener::Listener;
-use super::metrics::{Counted, Metrics};
+use super::metrics::{CountingMesh, Metrics};
 use super::simulated::Simulated;
 use prometheus_client::metrics::gauge::Gauge;
-use release_core::{Error, ReleaseKey};
-use release_engine::{Engine, EngineError, Mesh, Settings, Store, StoreError};
+use release_engine::{Engine, Mesh, Settings, Store, StoreError};
 use release_store::{MemoryStore, OpenError, RedbStore};
-use release_xds::{EnvoyMesh, NotServing};
+use release_xds::EnvoyMesh;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +142,7 @@ impl Server {
         let (socket, address) = bind(options.listen).await?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(envoys.clone()));
-        let counted = Counted { mesh, metrics: Arc::clone(&metrics) };
+        let counted = CountingMesh { mesh, metrics: Arc::clone(&metrics) };
         let observer = Arc::clone(&metrics);
         let settings = Settings {
             wait: options.wait,
@@ -153,14 +151,11 @@ impl Server {
             ..Settings::default()
         };
         let engine = Engine::start(store, counted, settings).await?;
-        let operator = EngineOperator { engine: engine.clone(), envoys: envoys.clone(), stop: stop.clone() };
-        let for_handler = HandlerOptions::from(&options);
-        let Options { takeover, wait, codes, .. } = options;
+        let Options { takeover, wait, codes, limits, shutdown_limit: limit, .. } = options;
         let authentication = options.authentication.kind();
-        let api = EngineApi { engine: engine.clone(), takeover };
-        let handler = handler::handler(api, options.authentication, operator, Arc::clone(&metrics), &for_handler);
-        let (limits, limit) = (options.limits, options.shutdown_limit);
-        let requests = Listener { socket, handler, limits, open: metrics.connections().clone() };
+        let open = metrics.connections().clone();
+        let backend = Backend { engine: engine.clone(), envoys: envoys.clone(), metrics, stop: stop.clone() };
+        let requests = Listener { socket, handler: handler::handler(backend, options), limits, open };
         let simulated = traffic.as_ref().map(|(_, address, _)| *address);
         let xds = envoys.as_ref().map(EnvoyMesh::address);
         let traffic = traffic.map(|(socket, _, handler)| Listener { socket, handler, limits, open: Gauge::default() });
@@ -245,45 +240,4 @@ struct Beside {
     /// Where a simulated mesh takes requests, and what answers them.
     traffic: Option<(TcpListener, SocketAddr, Handler)>,
     envoys: Option<EnvoyMesh>,
-}
-
-/// How long after a write failed the server counts as ready again, if nothing was written since: who is not ready is given
-/// nothing to write. Longer than the pause after which a takeover that is under way tries again.
-const ANOTHER_TRY: Duration = Duration::from_mins(1);
-
-struct EngineOperator<S, M> {
-    engine: Engine<S, M>,
-    envoys: Option<EnvoyMesh>,
-    stop: CancellationToken,
-}
-
-impl<S: Store, M: Mesh> Operator for EngineOperator<S, M> {
-    fn envoys(&self) -> Option<&EnvoyMesh> {
-        self.envoys.as_ref()
-    }
-
-    async fn ready(&self) -> Result<(), &'static str> {
-        if self.stop.is_cancelled() {
-            return Err("the server is going down");
-        }
-        if let Some(Err(error)) = self.envoys.as_ref().map(EnvoyMesh::serves) {
-            exchange::within(|| tracing::warn!(%error, "not ready"));
-            return Err(match error {
-                NotServing::Ended => "the control plane of the Envoys has ended",
-                NotServing::Unsaved => "what the control plane of the Envoys must remember can't be saved",
-                _ => "the control plane of the Envoys does not serve",
-            });
-        }
-        if self.engine.failed_write().is_some_and(|ago| ago < ANOTHER_TRY) {
-            return Err("writes to the store fail");
-        }
-        let Ok(nobody) = ReleaseKey::parse("readyz", "readyz", "readyz") else { return Ok(()) };
-        match self.engine.get(&nobody).await {
-            Ok(_) | Err(EngineError::Refused { error: Error::UnknownRelease(_), .. }) => Ok(()),
-            Err(error) => {
-                exchange::within(|| tracing::warn!(%error, "not ready"));
-                Err("the store does not answer")
-            }
-        }
-    }
 }
