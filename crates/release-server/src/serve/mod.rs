@@ -28,7 +28,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /nodes` | 200, `{"kind":"NodeList","items":[{"id":…,"connected":…,"duplicate":…,"since":…,"routes":[…],"refusal":…}]}` |
-//! | `DELETE /nodes/{id}` | 200, empty: no takeover waits for it any longer; 400 while it is connected; 404 |
+//! | `DELETE /nodes/{id}` | 200, empty: no takeover waits for it any longer; 400 while it is connected; 404; 500 if that can't be saved: repeat it |
 //!
 //! An Envoy that is shut down for good is ended first (in a `preStop` hook by `POST /quitquitquit` to its admin address) and then
 //! forgotten. It can't be forgotten in advance: a connection also ends when a network does, and its Envoy goes on.
