@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// A server that is running. [`shutdown`](Self::shutdown) stops it; dropping it stops it too, without waiting.
@@ -167,18 +168,23 @@ impl Server {
                     None => true,
                 }
             };
-            let engine = async {
+            let ends = async {
                 stopped.cancelled().await;
                 let began = Instant::now();
                 // Answers those who wait, so that their connections can end.
                 let ended = engine.shutdown(limit).await;
-                match envoys {
+                let ended = match envoys {
                     Some(envoys) => envoys.shutdown(limit.saturating_sub(began.elapsed())).await && ended,
                     None => ended,
-                }
+                };
+                (began, ended)
             };
-            let (requests, traffic, engine) = tokio::join!(requests.serve(stopped.clone(), limit), traffic, engine);
-            requests && traffic && engine
+            let (requests, traffic, (began, ended)) =
+                tokio::join!(requests.serve(stopped.clone(), limit), traffic, ends);
+            // With the store, which may wait for its disk then, and blocks.
+            let dropped = spawn_blocking(|| drop(engine));
+            let dropped = timeout(limit.saturating_sub(began.elapsed()), dropped).await.is_ok();
+            requests && traffic && ended && dropped
         });
         tracing::info!(%address, authentication, ?takeover, ?wait, ?codes, "listening");
         Ok(Self { address, simulated, xds, stop, running: Some(running) })
@@ -200,7 +206,7 @@ impl Server {
     }
 
     /// Stops: no more connections are accepted, callers that wait for a takeover are told that it goes on, requests under
-    /// way are answered, and the store is closed. Returns whether all of that was done within
+    /// way are answered, and the store is dropped. Returns whether all of that was done within
     /// [`Options::shutdown_limit`]; nothing is lost if not.
     pub async fn shutdown(mut self) -> bool {
         self.stop.cancel();

@@ -1,11 +1,19 @@
 //! Shutdown, in the middle of a takeover and elsewhere, and what comes after it.
 
+use crate::client::LIMIT;
 use crate::in_process::{InProcess, STAGES, directory, hang_in};
 use crate::process::{OPEN, Process, serve};
+use release_core::{ReleaseSpec, Report, Step};
+use release_engine::Mesh;
+use release_server::serve::{Options, Server};
+use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_shutdown_interrupts_in_any_stage_goes_on_after_a_restart() {
@@ -122,6 +130,30 @@ async fn a_second_signal_ends_the_server_at_once() {
     assert!(log.contains("the server stops at once"), "{log}");
 }
 
+/// A mesh that is gone only when it may be, as a store that waits for its disk when it is dropped.
+struct Lingers(Mutex<Receiver<()>>);
+
+impl Mesh for Lingers {
+    async fn perform(&self, _: &ReleaseSpec, step: &Step) -> Report {
+        step.failed("there is nothing to do")
+    }
+}
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        let _ = self.0.get_mut().map(|until| until.recv());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_waits_for_what_it_drops_as_long_as_it_may() {
+    let (let_go, until) = channel();
+    let options = Options { shutdown_limit: Duration::from_millis(10), ..Options::default() };
+    let server = Server::start_on(MemoryStore::new(), Lingers(Mutex::new(until)), options).await.unwrap();
+    assert!(!timeout(LIMIT, server.shutdown()).await.unwrap());
+    drop(let_go);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_dropped_stops() {
     let directory = directory();
@@ -133,5 +165,5 @@ async fn a_server_that_is_dropped_stops() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
+    timeout(LIMIT, gone).await.unwrap();
 }
