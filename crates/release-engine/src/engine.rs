@@ -12,6 +12,7 @@ use release_core::{Action, Change, Command, Error, MeshId, Mode, Phase, Plan, Re
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -49,6 +50,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             mesh,
             settings,
             registry: Registry::default(),
+            runtime: Handle::current(),
             tracker: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             doubts: Doubts::default(),
@@ -62,7 +64,7 @@ impl<S: Store, M: Mesh> Engine<S, M> {
             inner.ledger.found(stored);
             inner.announce(stored);
         }
-        inner.tracker.spawn(doubts::resolve(Arc::clone(&inner)));
+        inner.spawn(doubts::resolve(Arc::clone(&inner)));
         let stop = Arc::new(inner.shutdown.clone().drop_guard());
         Ok(Self { inner, stop })
     }

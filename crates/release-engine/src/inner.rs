@@ -11,6 +11,7 @@ use release_core::{Change, Error, Phase, ReleaseKey};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub(crate) struct Inner<S, M> {
     pub(crate) mesh: M,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    /// Where tasks are spawned: a caller's runtime may be another one, and end.
+    pub(crate) runtime: Handle,
     /// Everything that was spawned.
     pub(crate) tracker: TaskTracker,
     pub(crate) shutdown: CancellationToken,
@@ -47,10 +50,14 @@ impl<S: Store, M: Mesh> Inner<S, M> {
             Announced::Idle => None,
             Announced::DriverNeeded { newest, nudged, outlook } => {
                 let key = stored.record.task.key().clone();
-                self.tracker.spawn(driver::run(Arc::clone(self), key, newest, nudged));
+                self.spawn(driver::run(Arc::clone(self), key, newest, nudged));
                 Some(outlook)
             }
         }
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn_on(task, &self.runtime);
     }
 
     /// Adds a record and has it driven.
@@ -200,7 +207,7 @@ impl<S: Store, M: Mesh> Inner<S, M> {
             answer(ended);
         };
         // What is logged on the way belongs to the caller's request.
-        self.tracker.spawn(task.instrument((self.settings.span)()));
+        self.spawn(task.instrument((self.settings.span)()));
         async { answer.await.unwrap_or_else(|_| Err(StoreError::Failed("the write broke off".into()))) }
     }
 }

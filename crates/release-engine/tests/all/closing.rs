@@ -6,7 +6,9 @@ use release_engine::{Engine, EngineError, Settings};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
 use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 #[tokio::test(start_paused = true)]
 async fn a_delete_answers_when_the_task_is_closed() {
@@ -137,7 +139,7 @@ async fn a_takeover_goes_on_when_the_caller_hangs_up() {
     let (engine, _, _) = engine().await;
     let key = at_a_fifth(&engine, "a").await;
     let delete = engine.delete(&key, Action::End, Mode::Perform);
-    assert!(tokio::time::timeout(Duration::from_millis(500), delete).await.is_err());
+    assert!(timeout(Duration::from_millis(500), delete).await.is_err());
     until(&engine, &key, |stored| stored.record.task.phase() == Phase::Closed(Action::End)).await;
 }
 
@@ -219,4 +221,22 @@ async fn the_observer_sees_every_phase_once() {
 
 fn refuses() -> Behaviour {
     Behaviour::Refuses("envoy-2 refuses".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_goes_on_when_the_runtime_of_the_caller_has_ended() {
+    let mesh = SimulatedMesh::new(2);
+    let engine = Engine::start(MemoryStore::new(), mesh.clone(), settings()).await.unwrap();
+    let key = at_a_fifth(&engine, "a").await;
+    let asked = tokio::task::spawn_blocking({
+        let (engine, key) = (engine.clone(), key.clone());
+        move || {
+            let other = Builder::new_current_thread().enable_time().build().unwrap();
+            other.block_on(engine.command(&key, Command::END))
+        }
+    });
+    asked.await.unwrap().unwrap();
+    let closed = until(&engine, &key, |stored| stored.record.task.phase() == Phase::Closed(Action::End));
+    timeout(Duration::from_mins(1), closed).await.unwrap();
+    mesh.check().unwrap();
 }
