@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::Instrument as _;
@@ -28,7 +29,19 @@ pub(crate) async fn run<S: Store, M: Mesh>(
         newest.borrow().span.in_scope(
             || tracing::error!(release = %key, %panic, "a driver panicked and is started anew after a pause"),
         );
-        tokio::select! { () = inner.shutdown.cancelled() => return, () = sleep(backoff.pause()) => {} }
+        if rest(&inner, &nudged, backoff.pause()).await.is_break() {
+            return;
+        }
+    }
+}
+
+/// Lets a pause pass, unless somebody asks again. It breaks when the engine is shut down.
+async fn rest<S, M>(inner: &Inner<S, M>, nudged: &Notify, pause: Duration) -> ControlFlow<()> {
+    tokio::select! {
+        biased;
+        () = inner.shutdown.cancelled() => ControlFlow::Break(()),
+        () = nudged.notified() => ControlFlow::Continue(()),
+        () = sleep(pause) => ControlFlow::Continue(()),
     }
 }
 
@@ -75,10 +88,7 @@ impl<S: Store, M: Mesh> Driver<'_, S, M> {
                 Ok(false) => return self.leave(),
                 Err(error) => {
                     tracing::warn!(release = %key, %error, "a release could not be loaded and is tried again");
-                    return tokio::select! {
-                        () = inner.shutdown.cancelled() => ControlFlow::Break(()),
-                        () = sleep(self.backoff.pause()) => ControlFlow::Continue(()),
-                    };
+                    return rest(inner, self.nudged, self.backoff.pause()).await;
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A store that panics when told: before a write, after it, or in a read.
 #[derive(Clone, Default)]
@@ -122,7 +122,9 @@ async fn a_driver_that_panics_is_started_anew_after_growing_pauses() {
     for told in [&store.reads, &store.before] {
         told.store(false, Ordering::Relaxed);
     }
+    let asked = Instant::now();
     engine.delete(&key, Action::End, Mode::Perform).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(5), "who asks again ends the pause; four steps take a second each");
     assert_eq!(told.moves(), ENDED);
 }
 
