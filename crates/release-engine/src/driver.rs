@@ -26,7 +26,9 @@ pub(crate) async fn run<S: Store, M: Mesh>(
 ) {
     let mut backoff = Backoff::new(&inner.settings);
     while let Err(panic) = caught(drive(&inner, &key, newest.clone(), &nudged)).await {
-        newest.borrow().span.in_scope(
+        // Cloned: who announces something would wait for the log.
+        let span = newest.borrow().span.clone();
+        span.in_scope(
             || tracing::error!(release = %key, %panic, "a driver panicked and is started anew after a pause"),
         );
         if rest(&inner, &nudged, backoff.pause()).await.is_break() {
