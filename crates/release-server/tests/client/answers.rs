@@ -1,6 +1,6 @@
 //! What scripts read.
 
-use crate::exit_codes::answering;
+use crate::exit_codes::{answer, answering};
 use crate::programs::{Server, client, done};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -35,9 +35,7 @@ fn json_is_the_document_of_the_server() {
 #[test]
 fn what_a_script_asks_for_does_not_depend_on_the_rest_of_a_document() {
     const DOCUMENT: &str = r#"{"metadata":{"uid":"1"},"status":{"phase":"new to this client"}}"#;
-    let head = format!("HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: {}\r\n\r\n", DOCUMENT.len());
-    let answer: &'static str = (head + DOCUMENT).leak();
-    let url = answering(answer.as_bytes());
+    let url = answering(answer("200 OK", DOCUMENT));
     assert_eq!(json(&done(client(&url).args(["show", "1", "-o", "json"])).ok()), json(DOCUMENT));
     assert_eq!(done(client(&url).args(["show", "1", "-o", "id"])).ok(), "1\n");
     assert_eq!(done(client(&url).args(["show", "1"])).code, 1);
@@ -141,9 +139,7 @@ fn nodes_are_shown_with_what_they_keep_a_takeover_from() {
         r#"{"id":"envoy-3","connected":false,"since":"2026-11-25T03:00:00Z","routes":["mesh-1","mesh-2"],"refusal":null},"#,
         r#"{"id":"envoy-4","connected":true,"since":null,"routes":["mesh-1"],"refusal":"no such cluster"}]}"#,
     );
-    let head = format!("HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: {}\r\n\r\n", NODES.len());
-    let answer: &'static str = (head + NODES).leak();
-    let url = answering(answer.as_bytes());
+    let url = answering(answer("200 OK", NODES));
     insta::assert_snapshot!(done(client(&url).args(["nodes", "list"])).ok());
     assert_eq!(json(&done(client(&url).args(["nodes", "list", "-o", "json"])).ok()), json(NODES));
     assert_eq!(done(client(&url).args(["nodes", "list", "-o", "id"])).ok(), "envoy-1\nenvoy-2\nenvoy-3\nenvoy-4\n");

@@ -83,13 +83,20 @@ fn a_server_that_is_not_there() {
     insta::assert_snapshot!(text);
 }
 
-/// Answers each connection with the same bytes, once something was asked.
-pub(crate) fn answering(answer: &'static [u8]) -> String {
-    answering_each(move |_| answer)
+/// An answer of that status, such as `200 OK`, with a request id.
+pub(crate) fn answer(status: &str, body: &str) -> String {
+    let head = format!("HTTP/1.1 {status}\r\nx-request-id: 1\r\nconnection: close\r\n");
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Answers each connection with the same text, once something was asked.
+pub(crate) fn answering(answer: impl Into<String>) -> String {
+    let answer = answer.into();
+    answering_each(move |_| answer.clone())
 }
 
 /// Answers each connection with what the method calls for, once something was asked.
-fn answering_each(answer: impl Fn(&str) -> &'static [u8] + Send + 'static) -> String {
+fn answering_each(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // Ends with the process of the tests.
@@ -99,7 +106,7 @@ fn answering_each(answer: impl Fn(&str) -> &'static [u8] + Send + 'static) -> St
             let mut asked = [0; 4096];
             let read = stream.read(&mut asked).unwrap_or_default();
             let asked = String::from_utf8_lossy(&asked[..read]);
-            let _ = stream.write_all(answer(asked.split(' ').next().unwrap_or_default()));
+            let _ = stream.write_all(answer(asked.split(' ').next().unwrap_or_default()).as_bytes());
         }
     });
     url
@@ -109,12 +116,12 @@ fn answering_each(answer: impl Fn(&str) -> &'static [u8] + Send + 'static) -> St
 fn a_server_that_is_another_one() {
     let mut text = String::new();
     for answer in [
-        &b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"[..],
-        b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello",
-        b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\ncut off",
-        b"220 mail.example.com ESMTP\r\n",
-        b"",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\ncut off",
+        "220 mail.example.com ESMTP\r\n",
+        "",
     ] {
         let url = answering(answer);
         text += &message(done(client(&url).arg("list")), &url);
@@ -127,15 +134,9 @@ fn a_server_that_is_another_one() {
 /// Whether it is done is one question, and what it looks like then another one.
 #[test]
 fn a_takeover_that_is_done_is_a_success_whatever_can_be_shown_of_it() {
-    const DONE: &[u8] = b"HTTP/1.1 200 OK\r\nx-request-id: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let mut text = String::new();
-    for answer in [
-        &b"HTTP/1.1 200 OK\r\nx-request-id: 2\r\nconnection: close\r\ncontent-length: 17\r\n\r\n{\"another\":\"one\"}"
-            [..],
-        b"HTTP/1.1 200 OK\r\nx-request-id: 2\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello",
-        b"",
-    ] {
-        let url = answering_each(move |method| if method == "DELETE" { DONE } else { answer });
+    for shown in [answer("200 OK", r#"{"another":"one"}"#), answer("200 OK", "hello"), String::new()] {
+        let url = answering_each(move |method| if method == "DELETE" { answer("200 OK", "") } else { shown.clone() });
         for format in ["table", "json", "id"] {
             let Done { code, out, err } = done(client(&url).args(["end", "1", "-o", format]));
             assert_eq!(code, 0, "{format}: {err}");
@@ -153,11 +154,8 @@ fn a_takeover_that_is_done_is_a_success_whatever_can_be_shown_of_it() {
 #[test]
 fn what_to_do_next_is_about_what_was_asked() {
     let mut text = String::new();
-    for answer in [
-        &b"HTTP/1.1 403 Forbidden\r\nx-request-id: 1\r\ncontent-length: 38\r\n\r\n{\"errorCode\":\"ASM.1\",\"errorMsg\":\"No.\"}"[..],
-        b"",
-    ] {
-        let url = answering(answer);
+    for said in [answer("403 Forbidden", r#"{"errorCode":"ASM.1","errorMsg":"No."}"#), String::new()] {
+        let url = answering(said);
         for line in ["list", "cancel 1", "policy 1 --weight 20", "reopen 1", "nodes list", "nodes forget envoy-1"] {
             let done = done(client(&url).args(line.split(' ')));
             writeln!(text, "$ {line}\n{}", message(done, &url)).unwrap();
