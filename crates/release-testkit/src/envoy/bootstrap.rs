@@ -19,8 +19,8 @@ pub struct Bootstrap {
     pub source: Source,
     /// How many worker threads serve requests.
     pub workers: u32,
-    /// Whether the header `x-test-stall-ms` of a request stalls the worker that has it, for that much of the processor's time:
-    /// a process that is paused stalls no less of it when it goes on.
+    /// Whether the header `x-test-stall` of a request, the path of a named pipe, stalls the worker that has it until somebody
+    /// writes a line to the pipe.
     pub stalls: bool,
     /// A layer of its runtime configuration, such as `{"re2": {"max_program_size": {"error_level": 50}}}`; null for none.
     pub runtime: Value,
@@ -45,9 +45,8 @@ const RECONNECT: Duration = Duration::from_millis(500);
 
 const STALL: &str = r#"
 function envoy_on_request(request)
-  local stall = tonumber(request:headers():get("x-test-stall-ms") or "")
-  local start = os.clock()
-  while stall and os.clock() - start < stall / 1000 do end
+  local pipe = request:headers():get("x-test-stall")
+  if pipe then assert(io.open(pipe)):read() end
 end
 "#;
 
