@@ -15,7 +15,7 @@ pub(crate) struct StateFile {
     /// What lines are appended to, and how long it is; `None` if its end is not known.
     open: Option<(File, u64)>,
     /// Held for as long as this lives.
-    _lock: File,
+    lock: File,
 }
 
 /// What is in a line: the memory, under the number of its form.
@@ -43,7 +43,7 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
-        Ok((Self { path: path.to_owned(), open: None, _lock: lock }, memory))
+        Ok((Self { path: path.to_owned(), open: None, lock }, memory))
     }
 
     /// Writes the memory. When it returns it outlives a crash of the machine.
@@ -77,6 +77,13 @@ impl StateFile {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(file)
+    }
+}
+
+impl Drop for StateFile {
+    /// A hook that this process has just begun to start may have the file, too, and with it the lock.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 
