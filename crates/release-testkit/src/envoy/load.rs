@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 /// An open loop: requests are sent at their times, whether or not earlier ones were answered, so a proxy that stalls is seen
 /// to stall.
@@ -70,11 +70,11 @@ impl Load {
     /// Starts to send.
     pub fn start(self) -> Running {
         let (stop, stopped) = watch::channel(false);
-        Running { stop, task: tokio::spawn(self.run(stopped)) }
+        Running { stop, task: tokio::spawn(self.run(tokio::time::Instant::now(), stopped)) }
     }
 
-    async fn run(self, mut stopped: watch::Receiver<bool>) -> Vec<Outcome> {
-        let mut ticks = interval(Duration::from_secs(1) / self.rate.max(1));
+    async fn run(self, since: tokio::time::Instant, mut stopped: watch::Receiver<bool>) -> Vec<Outcome> {
+        let mut ticks = interval_at(since, Duration::from_secs(1) / self.rate.max(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let pool = Arc::new(Pool::new(self.address, self.protocol));
         let load = Arc::new(self);

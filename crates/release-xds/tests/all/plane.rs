@@ -1,6 +1,6 @@
 //! The control plane under test, in this process.
 
-use crate::rig::{LONGEST, Site};
+use crate::rig::Site;
 use release_engine::{Engine, Settings, Store};
 use release_store::MemoryStore;
 use release_xds::service::ServiceConfig;
@@ -88,7 +88,7 @@ retire-webhook = "{retire}"
         name.namespace,
         name.service,
         service.domains,
-        LONGEST.as_secs(),
+        service.max_stream_duration.as_secs(),
         versions.collect::<String>(),
     )
 }

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long a request may take here.
+/// How long a request may take here, unless a test says otherwise.
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// The servers of some services, each with the versions v1 and v2.
 pub(crate) struct Site {
+    /// How long a request may take.
+    pub(crate) longest: Duration,
     upstreams: Arc<Vec<[Upstream; 2]>>,
     pub(crate) retirement: Retirement,
 }
@@ -32,7 +34,7 @@ impl Site {
         }
         let upstreams = Arc::new(upstreams);
         let retirement = Retirement::start(Arc::clone(&upstreams)).await;
-        Self { upstreams, retirement }
+        Self { longest: LONGEST, upstreams, retirement }
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = ServiceConfig> {
@@ -49,7 +51,7 @@ impl Site {
                     service: service(at).parse().unwrap(),
                 },
                 domains: vec![host(at)],
-                max_stream_duration: LONGEST,
+                max_stream_duration: self.longest,
                 versions: versions.collect::<BTreeMap<_, _>>(),
                 serves: Serves::One(label("v1")),
             }
@@ -268,8 +270,8 @@ impl Traffic {
 
     /// What came of the requests, with their service. There must have been some: at least half of what was due.
     pub(crate) async fn stop(self) -> Vec<(usize, Outcome)> {
-        self.running.iter().for_each(|(_, running)| running.halt());
         let due = self.since.elapsed().as_secs_f64() * f64::from(self.rate);
+        self.running.iter().for_each(|(_, running)| running.halt());
         let mut outcomes = Vec::new();
         for (at, running) in self.running {
             let of_one = running.stop().await;

@@ -56,7 +56,7 @@ fn service(at: usize, routing: &Routing, upstreams: &[Upstream; 2]) -> ServiceCo
             service: format!("s{at}").parse().unwrap(),
         },
         domains: vec![domain(at)],
-        max_stream_duration: Duration::from_secs(10),
+        max_stream_duration: Duration::from_mins(1),
         versions: BTreeMap::from([(original.clone(), version(first)), (grayscale.clone(), version(second))]),
         serves: Serves::Release { original, grayscale, routing: routing.clone() },
     }

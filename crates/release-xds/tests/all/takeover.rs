@@ -12,21 +12,24 @@ use std::time::Duration;
 
 const SERVICES: usize = 10;
 
+/// How late the workers of an Envoy may be here: this machine may have little time for them.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The rounds of each service: more than a hundred takeovers in all.
 const ROUNDS: usize = 11;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_takeovers_lose_and_misroute_no_request() {
     let site = Arc::new(Site::start(SERVICES).await);
-    let plane = Plane::start(&site, control::Settings { min_nodes: 2, ..control::Settings::default() }).await;
+    let settings = control::Settings { min_nodes: 2, grace: GRACE, ..control::Settings::default() };
+    let plane = Plane::start(&site, settings).await;
     let envoys = envoys(plane.mesh.address(), 2).await;
     let seen = takeovers(plane.engine.clone(), &site, &envoys, ROUNDS).await;
     assert!(seen.over.len() >= 100);
     assert_eq!(failed(&seen.outcomes), [""; 0]);
     assert_eq!(misrouted(&seen.over, &seen.outcomes), [""; 0]);
     assert_eq!(site.knocks(), [""; 0], "nothing reaches a version that was retired");
-    let bound = control::Settings::default().grace + LONGEST;
-    assert!(seen.over.iter().all(|over| over.since - over.asked >= bound), "what is under way is waited for");
+    assert!(seen.over.iter().all(|over| over.since - over.asked >= GRACE + LONGEST), "what is under way is waited for");
     let mut retired = site.retirement.retired();
     retired.sort();
     retired.dedup();
@@ -55,7 +58,7 @@ async fn the_load_shows_that_a_confirmation_is_not_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_takeover_by_the_book_loses_and_misroutes_no_request() {
     let site = Arc::new(Site::start(SERVICES).await);
-    let (mesh, address) = ByTheBook::start(&site, 2, Duration::from_millis(250) + LONGEST);
+    let (mesh, address) = ByTheBook::start(&site, 2, GRACE + LONGEST);
     let envoys = envoys(address, 2).await;
     let engine = Engine::start(MemoryStore::new(), mesh, Settings::default()).await.unwrap();
     let seen = takeovers(engine, &site, &envoys, 3).await;

@@ -110,25 +110,44 @@ impl Scene {
 
     /// Asks for an end again and again until the caller is told that it waits for these nodes and for none of the others.
     async fn end_waits_for(&self, nodes: &[&str], others: &[&str]) {
+        let names = |told: &str, nodes: &[&str]| nodes.iter().filter(|node| told.contains(**node)).count();
+        self.end_waits_until(|told| names(told, nodes) == nodes.len() && names(told, others) == 0).await;
+    }
+
+    /// Asks for an end again and again until the caller is told that.
+    async fn end_waits_until(&self, is_it: impl Fn(&str) -> bool) {
+        let mut told = String::new();
         let wait = async {
+            while !is_it(&told) {
+                told = self.end_waits().await;
+            }
+        };
+        let waited = timeout(Duration::from_mins(1), wait).await;
+        assert!(waited.is_ok(), "it is never what is waited for: {told}");
+    }
+
+    /// Asks for it until it is told that it is done. One that waited goes on by itself, and may be done before it is asked for
+    /// again.
+    async fn closes(&self, action: Action) {
+        let closed = async {
             loop {
-                let told = self.end_waits().await;
-                let names = |node: &&str| told.contains(*node);
-                if nodes.iter().all(names) && !others.iter().any(names) {
-                    return;
+                match self.release.delete(&self.plane.engine, action).await {
+                    Ok(_) => return,
+                    Err(EngineError::Refused { error: Error::Closed { action: closed, .. }, .. })
+                        if closed == action =>
+                    {
+                        return;
+                    }
+                    Err(EngineError::NotFinished { .. }) => {}
+                    Err(error) => panic!("{error}"),
                 }
             }
         };
-        timeout(Duration::from_mins(1), wait).await.unwrap_or_else(|_| panic!("it never waits for {nodes:?} alone"));
+        timeout(Duration::from_mins(1), closed).await.unwrap();
     }
 
-    /// Asks for an end, and is told that it is done. One that waited goes on by itself, and may be done before it is asked for
-    /// again.
     async fn end(&self) -> Instant {
-        match self.release.delete(&self.plane.engine, Action::End).await {
-            Ok(_) | Err(EngineError::Refused { error: Error::Closed { action: Action::End, .. }, .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
+        self.closes(Action::End).await;
         assert_eq!(self.site.retirement.retired(), ["s0-0 v1"]);
         Instant::now()
     }
@@ -136,6 +155,11 @@ impl Scene {
     async fn phase(&self) -> Phase {
         self.plane.engine.get(&self.release.spec.key).await.unwrap().record.task.phase()
     }
+}
+
+/// What is said of the Envoy that compiles no expression.
+fn is_refused(said: &str) -> bool {
+    said.contains("envoy-2") && said.contains("RE2 program size")
 }
 
 /// What has an expression in it.
@@ -219,8 +243,8 @@ async fn an_envoy_that_is_cut_off_goes_on_and_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_ends_the_wait_for_an_envoy_that_is_cut_off() {
     let site = Site::start(1).await;
-    let settings = Settings { fence: Some(Duration::from_secs(2)), ..Settings::default() };
-    let plane = Plane::impatient(&site, settings, Duration::from_secs(30)).await;
+    let settings = Settings { fence: Some(Duration::from_secs(6)), ..Settings::default() };
+    let plane = Plane::impatient(&site, settings, Duration::from_mins(1)).await;
     let link = Link::to(plane.mesh.address()).await;
     let both = vec![envoy(plane.mesh.address(), "envoy-1").await, envoy(link.address, "envoy-2").await];
     let mut scene = Scene::with(site, plane, both).await;
@@ -250,9 +274,7 @@ async fn an_envoy_that_refuses_is_named_with_its_reason_and_does_not_hinder_a_ta
     let scene = Scene::strict(1).await;
     let engine = &scene.plane.engine;
     engine.command(&scene.release.spec.key, Command::SetRouting(by_expression())).await.unwrap();
-    let stored = scene.release.until(engine, |stored| stored.record.task.failure().is_some()).await;
-    let reason = format!("{:?}", stored.record.task.failure());
-    assert!(reason.contains("envoy-2") && reason.contains("RE2 program size"), "{reason}");
+    scene.release.until(engine, |stored| is_refused(&format!("{:?}", stored.record.task.failure()))).await;
     scene.end().await;
     scene.ends_well().await;
 }
@@ -266,9 +288,8 @@ async fn an_envoy_that_refuses_the_rules_of_one_service_blocks_the_end_of_anothe
     other.start(engine).await;
     let half = engine.get(&other.spec.key).await.unwrap().record.task.wanted().routing.clone();
     engine.command(&other.spec.key, Command::SetRouting(by_expression())).await.unwrap();
-    other.until(engine, |stored| stored.record.task.failure().is_some()).await;
-    let told = scene.end_waits().await;
-    assert!(told.contains("envoy-2") && told.contains("RE2 program size"), "{told}");
+    other.until(engine, |stored| is_refused(&format!("{:?}", stored.record.task.failure()))).await;
+    scene.end_waits_until(is_refused).await;
     assert_eq!(scene.phase().await, ROUTING);
     engine.command(&other.spec.key, Command::SetRouting(half)).await.unwrap();
     scene.end().await;
@@ -280,10 +301,8 @@ async fn a_cancel_overtakes_an_end_that_waits() {
     let mut scene = Scene::start().await;
     scene.pause(1).await;
     scene.end_waits_for(&["envoy-2"], &["envoy-1"]).await;
-    let engine = scene.plane.engine.clone();
-    let (cancelled, ()) =
-        tokio::join!(scene.release.delete(&engine, Action::Cancel), async { scene.envoys[1].resume().unwrap() });
-    assert_eq!(cancelled.unwrap().record.task.phase(), Phase::Closed(Action::Cancel));
+    tokio::join!(scene.closes(Action::Cancel), async { scene.envoys[1].resume().unwrap() });
+    assert_eq!(scene.phase().await, Phase::Closed(Action::Cancel));
     assert_eq!(scene.site.retirement.retired(), ["s0-0 v2"]);
     scene.load_anew().await;
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -316,9 +335,11 @@ async fn an_end_that_waits_can_be_taken_back() {
     scene.ends_well().await;
 }
 
-async fn one_with_load_reports(delay: &str) -> (Scene, Vec<(usize, Outcome)>) {
-    let site = Site::start(1).await;
-    let plane = Plane::impatient(&site, Settings::default(), Duration::from_secs(30)).await;
+/// An end with that many milliseconds for each answer, of which Envoy reports every second what is in progress.
+async fn one_with_load_reports(longest: Duration, delay: &str) -> (Scene, Vec<(usize, Outcome)>) {
+    let mut site = Site::start(1).await;
+    site.longest = longest;
+    let plane = Plane::impatient(&site, Settings::default(), Duration::from_mins(1)).await;
     let source = Source::Ads { control_plane: plane.mesh.address(), load_reports: true };
     let envoy = EnvoyProcess::start(&Bootstrap::new("envoy-1", "mesh-1", source)).await.unwrap();
     let scene = Scene::with(site, plane, vec![envoy]).await;
@@ -339,7 +360,7 @@ async fn one_with_load_reports(delay: &str) -> (Scene, Vec<(usize, Outcome)>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_outlasts_the_longest_request_is_cut_off_and_counted() {
-    let (scene, outcomes) = one_with_load_reports("6000").await;
+    let (scene, outcomes) = one_with_load_reports(Duration::from_secs(4), "20000").await;
     assert!(outcomes.iter().all(|(_, outcome)| outcome.answer.is_err()), "none may take as long");
     let count = scene.plane.mesh.cut_off();
     assert!(count > 0);
@@ -350,7 +371,8 @@ async fn what_outlasts_the_longest_request_is_cut_off_and_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ends_in_time_is_not_cut_off() {
-    let (scene, outcomes) = one_with_load_reports("1000").await;
+    // Whatever report is the last that counts comes after the last answer.
+    let (scene, outcomes) = one_with_load_reports(Duration::from_secs(8), "1000").await;
     assert_eq!(failed(&outcomes), [""; 0]);
     assert_eq!(scene.plane.mesh.cut_off(), 0);
     let task = format!("{:?}", scene.plane.engine.get(&scene.release.spec.key).await.unwrap().record.task);
@@ -377,8 +399,7 @@ async fn no_traffic_moves_to_a_survivor_that_is_not_ready() {
     scene.unload(0).await;
     scene.site.upstream(0, &label("v2")).set_healthy(false);
     scene.load(0);
-    let told = scene.end_waits().await;
-    assert!(told.contains("0 of 1 endpoints are healthy") && told.contains("503"), "{told}");
+    scene.end_waits_until(|told| told.contains("0 of 1 endpoints are healthy") && told.contains("503")).await;
     assert_eq!(scene.phase().await, Phase::Closing(Action::End, Stage::Preparing));
     let outcomes = scene.unload(0).await;
     let original = answered_by(&outcomes, "v1");

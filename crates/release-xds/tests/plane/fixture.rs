@@ -1,12 +1,14 @@
 //! What the tests share.
 
-use release_core::{Generation, ReleaseKey, ReleaseSpec, Routing, Step, Version};
+use release_core::{Generation, ReleaseKey, ReleaseSpec, Report, Routing, Step, Version};
+use release_engine::Mesh as _;
 use release_xds::testkit::SimulatedNode;
 use release_xds::{Config, EnvoyMesh, control};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 /// A generous time limit: it ends a test that hangs.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -42,6 +44,22 @@ impl Fixture {
     pub(crate) async fn restart(&mut self) {
         assert!(self.mesh.shutdown(LIMIT).await);
         self.mesh = EnvoyMesh::start(config(self.folder.path(), control::Settings::default())).await.unwrap();
+    }
+
+    /// Performs a step of the release `a` until the report is the wanted one: what is waited for is said after two seconds, and
+    /// on a busy machine that may be another node, or the disk.
+    pub(crate) async fn performs(&self, step: &Step, wanted: impl Fn(&Report) -> bool) -> Report {
+        let mut last = None;
+        let performed = async {
+            loop {
+                let report = self.mesh.perform(&spec("a"), step).await;
+                if wanted(&report) {
+                    return report;
+                }
+                last = Some(report);
+            }
+        };
+        timeout(LIMIT, performed).await.unwrap_or_else(|_| panic!("{last:?}"))
     }
 
     pub(crate) async fn two_nodes(&self) -> [SimulatedNode; 2] {

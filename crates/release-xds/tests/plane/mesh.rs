@@ -24,6 +24,17 @@ fn reason(report: &Report) -> &str {
     }
 }
 
+fn fails(report: &Report, reason: &str) -> bool {
+    matches!(report, Report::Failed { reason: said, .. } if said.as_str().starts_with(reason))
+}
+
+fn is_confirmed(report: &Report) -> bool {
+    matches!(report, Report::Confirmed { .. })
+}
+
+/// What a step says that waits for that node, and for no other.
+const CUT_OFF: &str = "waits for node envoy-2 (cut off since 20";
+
 const ACTIONS: [Action; 2] = [Action::Cancel, Action::End];
 
 #[tokio::test]
@@ -123,8 +134,7 @@ async fn nobody_confirms_nothing() {
 /// Two nodes that have the routes of a release's beginning.
 async fn with_routes(fixture: &Fixture) -> [SimulatedNode; 2] {
     let nodes = fixture.two_nodes().await;
-    let report = fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await;
-    assert!(matches!(report, Report::Confirmed { .. }), "{report:?}");
+    fixture.performs(&apply(2, Version::Original), is_confirmed).await;
     for node in &nodes {
         // One that had not asked for any yet is not waited for.
         assert!(node.has(Kind::Route).await);
@@ -136,17 +146,16 @@ async fn with_routes(fixture: &Fixture) -> [SimulatedNode; 2] {
 async fn a_refusal_names_the_node_and_not_the_configuration() {
     let fixture = Fixture::start().await;
     let [_good, bad] = with_routes(&fixture).await;
-    let mesh = &fixture.mesh;
     bad.behave(Manner::Refuses("unknown cluster 'mesh-1/shop/cart/v2' with \"s3cret\" {name: s3cret}".into()));
-    let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
+    let report = fixture.performs(&apply(3, Version::Grayscale), |report| fails(report, "node envoy-2 refuses")).await;
     assert_eq!(
         reason(&report),
         "node envoy-2 refuses its configuration, in which the routes of mesh-1/shop/cart are new to it: unknown cluster 'mesh-1/shop/cart/v2' with \"…\"…"
     );
-    assert!(mesh.nodes()[1].refusal.is_some());
+    assert!(fixture.mesh.nodes()[1].refusal.is_some());
     // It is sent again when it is asked for again.
     bad.behave(Manner::Takes);
-    let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
+    let report = fixture.performs(&apply(3, Version::Grayscale), is_confirmed).await;
     let Report::Confirmed { by, .. } = report else { panic!("{report:?}") };
     assert_eq!(by.to_string(), "envoy-1, envoy-2");
 }
@@ -166,11 +175,9 @@ async fn a_node_that_is_cut_off_blocks_until_it_is_back_or_forgotten() {
     let [_first, second] = with_routes(&fixture).await;
     let mesh = &fixture.mesh;
     drop(second);
-    let report = mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
-    let said = reason(&report);
-    assert!(said.starts_with("waits for node envoy-2 (cut off since 20"), "{said}");
+    fixture.performs(&apply(3, Version::Grayscale), |report| fails(report, CUT_OFF)).await;
     mesh.forget("envoy-2").await.unwrap();
-    assert!(matches!(mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await, Report::Confirmed { .. }));
+    fixture.performs(&apply(3, Version::Grayscale), is_confirmed).await;
     assert!(mesh.forget("envoy-2").await.is_err() && mesh.forget("envoy-1").await.is_err());
 }
 
@@ -182,13 +189,11 @@ async fn what_is_known_of_nodes_and_releases_survives_a_restart() {
     let known: Vec<_> = fixture.mesh.nodes().into_iter().map(|node| (node.id, node.connected)).collect();
     assert_eq!(known, [("envoy-1".to_owned(), false), ("envoy-2".to_owned(), false)]);
     let _first = fixture.node("envoy-1").await;
-    let report = fixture.mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
-    assert!(reason(&report).starts_with("waits for node envoy-2 (cut off since 20"), "{report:?}");
+    fixture.performs(&apply(3, Version::Grayscale), |report| fails(report, CUT_OFF)).await;
     let older = fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await;
     assert_eq!(reason(&older), "generation 2 is not applied: 3 was already");
     let _second = fixture.node("envoy-2").await;
-    let confirmed = fixture.mesh.perform(&spec("a"), &apply(3, Version::Grayscale)).await;
-    assert!(matches!(confirmed, Report::Confirmed { .. }));
+    fixture.performs(&apply(3, Version::Grayscale), is_confirmed).await;
 }
 
 #[tokio::test]
@@ -196,14 +201,12 @@ async fn the_hook_is_told_the_facts_once_and_only_after_the_cluster_is_gone() {
     let hook = Hook::new();
     let fixture = Fixture::start_with(Settings::default(), &hook.line).await;
     let node = fixture.node("envoy-1").await;
-    let (mesh, spec) = (&fixture.mesh, spec("a"));
-    assert!(matches!(mesh.perform(&spec, &apply(2, Version::Original)).await, Report::Confirmed { .. }));
+    fixture.performs(&apply(2, Version::Original), is_confirmed).await;
     let (generation, version) = (Generation::new(2), Version::Grayscale);
-    assert!(matches!(mesh.perform(&spec, &Step::Drain { generation, version }).await, Report::Drained { .. }));
-    let retire = Step::Retire { generation, version };
+    fixture.performs(&Step::Drain { generation, version }, |report| matches!(report, Report::Drained { .. })).await;
     for _ in 0..2 {
-        let report = mesh.perform(&spec, &retire).await;
-        assert!(matches!(report, Report::Retired { .. }), "{report:?}");
+        let retire = Step::Retire { generation, version };
+        fixture.performs(&retire, |report| matches!(report, Report::Retired { .. })).await;
         assert_eq!(node.running(Kind::Cluster).unwrap().resources.len(), 1);
     }
     let told = "--mesh-id mesh-1 --namespace shop --service cart --release a --version v2 --survivor v1 --generation 2";
@@ -215,7 +218,7 @@ async fn without_its_state_file_a_mesh_drains_no_release_that_was_open() {
     let fixture = Fixture::start().await;
     let _node = fixture.node("envoy-1").await;
     fixture.mesh.restore(&[ReleaseTask::new(spec("a")).unwrap()]).await;
-    assert!(matches!(fixture.mesh.perform(&spec("a"), &apply(2, Version::Original)).await, Report::Confirmed { .. }));
+    fixture.performs(&apply(2, Version::Original), is_confirmed).await;
     let drain = Step::Drain { generation: Generation::new(2), version: Version::Grayscale };
     let report = fixture.mesh.perform(&spec("a"), &drain).await;
     assert!(reason(&report).starts_with("the state file was missing at a start"), "{report:?}");
