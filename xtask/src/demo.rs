@@ -77,8 +77,7 @@ mod tests {
         let folder = sh.create_temp_dir().unwrap();
         sh.change_dir(folder.path());
         for (name, text) in [&[("cargo", "echo \"$RELEASE_ENVOY\" \"$@\" >> log")], programs].concat() {
-            sh.write_file(name, format!("#!/bin/sh\n{text}\n")).unwrap();
-            cmd!(sh, "chmod +x {name}").quiet().run().unwrap();
+            crate::workspace::write_script(&sh, name, text);
         }
         sh.set_var("PATH", format!("{}:{}", folder.path().display(), sh.var("PATH").unwrap()));
         let options = Options { simulated };

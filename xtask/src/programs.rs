@@ -56,6 +56,7 @@ fn works(sh: &Shell, command: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::write_script;
 
     #[test]
     fn what_is_there_is_not_installed() {
@@ -76,11 +77,7 @@ mod tests {
     fn what_is_missing_is_installed_without_a_question() {
         let sh = crate::workspace::shell().unwrap();
         let folder = sh.create_temp_dir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            sh.write_file(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-            cmd!(sh, "chmod +x {path}").quiet().run().unwrap();
-        };
+        let file = |name: &str, text: &str| write_script(&sh, folder.path().join(name), text);
         let log = folder.path().join("log").display().to_string();
         let program = folder.path().join("xyz").display().to_string();
         file("sudo", "exec \"$@\"");

@@ -53,6 +53,15 @@ pub(crate) fn suite<'a>(packages: &'a [Package], name: &str) -> Result<&'a Packa
     })
 }
 
+/// Makes a script of that text. Another program writes it: a file that this process has open for writing can't be run as long
+/// as a child that another thread has just begun to start has it open, too.
+#[cfg(test)]
+pub(crate) fn write_script(sh: &Shell, path: impl AsRef<Path>, text: &str) {
+    let write = cmd!(sh, "sh -c").arg("mkdir -p \"${1%/*}\" && cat > \"$1\" && chmod +x \"$1\"").arg("sh");
+    let path = sh.current_dir().join(path);
+    write.arg(path).stdin(format!("#!/bin/sh\n{text}\n")).quiet().run().unwrap();
+}
+
 /// The host's target triple.
 pub(crate) fn host(sh: &Shell) -> Result<String> {
     Ok(cmd!(sh, "rustc --print host-tuple").quiet().read()?)
