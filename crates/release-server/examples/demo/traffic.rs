@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) const RATE: u64 = 400;
 
 /// How long a user waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Users = Client<HttpConnector, Empty<Bytes>>;
 

@@ -42,7 +42,7 @@ impl Workloads {
     pub(crate) fn services_file(&self, host: &str) -> String {
         let mut text = format!(
             "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nname = \"cart\"\ndomains = [\"{host}\"]\nserves = \"v1\"\n\
-             max-stream-seconds = 1\nhealth-path = \"/health\"\nretire-webhook = \"http://{}/retire\"\n[service.versions]\n",
+             max-stream-seconds = 3\nhealth-path = \"/health\"\nretire-webhook = \"http://{}/retire\"\n[service.versions]\n",
             self.webhook
         );
         for (version, upstream) in &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {

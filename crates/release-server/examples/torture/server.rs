@@ -47,7 +47,7 @@ impl Process {
         match kind {
             Kind::Outliving => command.arg(data).arg(mesh.to_string()),
             Kind::Binary => command
-                .args(["--listen=127.0.0.1:0", "--no-auth", "--mesh=simulated", "--simulated-lag=30", "--log=error"])
+                .args(["--listen=127.0.0.1:0", "--no-auth", "--mesh=simulated", "--simulated-lag=100", "--log=error"])
                 .arg("--data")
                 .arg(data),
         };
