@@ -26,8 +26,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use writer::{Answer, Job, Writer};
 
-/// How long a store that is dropped waits for its disk.
-const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a store that is dropped waits for its disk. A slow one takes seconds for what is left to write; less than a
+/// server's shutdown may take by default, so that its log has what is said then.
+const CLOSE_LIMIT: Duration = Duration::from_secs(8);
 
 /// A store in one file, for one process at a time.
 ///
@@ -42,7 +43,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 /// **A backup** is a copy of the file while no process has it open, or a snapshot of the file system that is taken in one
 /// moment. A copy that is made while the store is in use may be damaged; it is refused then.
 ///
-/// A store that is dropped writes what it was asked for and closes its file. It waits for that for 3 seconds at most: a disk
+/// A store that is dropped writes what it was asked for and closes its file. It waits for that for 8 seconds at most: a disk
 /// may hang. What is left is done when the disk answers, and until then the file is in use.
 ///
 /// ```
