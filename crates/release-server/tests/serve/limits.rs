@@ -5,12 +5,12 @@ use crate::process::{OPEN, Process};
 use http::Method;
 use release_server::serve::{Limits, Options, Server};
 use release_store::MemoryStore;
-use release_testkit::SimulatedMesh;
+use release_testkit::{Behaviour, SimulatedMesh};
 use std::process::Command;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused() {
@@ -40,14 +40,25 @@ async fn what_is_no_http_is_refused() {
     process.client.get("/healthz").await.ok();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_client_that_sends_slowly_is_not_waited_for() {
     let process = Process::in_memory(&["--read-time=1"]);
     assert_eq!(raw(&process.client, "GET /healthz HT").await.1, "", "the connection is closed");
+    let (_server, client) = impatient(SimulatedMesh::new(1)).await;
     let head = "POST /v2/meshes/mesh-1/namespaces/shop/releases HTTP/1.1\r\ncontent-type: application/json\r\n";
-    let (status, text) = raw(&process.client, &format!("{head}content-length: 100\r\n\r\n{{")).await;
+    let (status, text) = raw(&client, &format!("{head}content-length: 100\r\n\r\n{{")).await;
     assert_eq!(status, 400, "{text}");
     assert!(text.contains("The body was not complete within 1s, which is the limit: send it faster."), "{text}");
+}
+
+/// A server that gives its clients a second. It is on the one thread of its test: when the machine lets that stand still, both
+/// do, and after that the server looks at what has arrived before it looks at the clock.
+async fn impatient(mesh: SimulatedMesh) -> (Server, Client) {
+    let limits = Limits { read_time: Duration::from_secs(1), ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let server = Server::start_on(MemoryStore::new(), mesh, options).await.unwrap();
+    let client = Client::new(server.address());
+    (server, client)
 }
 
 /// What is the largest number of its type is no bound, and nothing that panics.
@@ -76,24 +87,31 @@ async fn without_bounds_it_serves() {
 }
 
 /// HEAD is answered without a body: it takes more of them until nothing fits in between any longer.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_client_that_does_not_read_is_not_waited_for() {
-    let process = Process::in_memory(&["--read-time=1", "--log=off"]);
+    let (_server, client) = impatient(SimulatedMesh::new(1)).await;
     for method in ["GET", "HEAD"] {
-        let mut stream = TcpStream::connect(process.client.address).await.unwrap();
+        let mut stream = TcpStream::connect(client.address).await.unwrap();
         let requests = format!("{method} /openapi.json HTTP/1.1\r\n\r\n").repeat(1000);
         let asks = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
         assert!(timeout(LIMIT, asks).await.is_ok(), "{method}: the connection is still there");
-        process.client.until_metric("release_http_connections", |open| open <= 1.0).await;
+        client.until_metric("release_http_connections", |open| open <= 1.0).await;
     }
 }
 
 /// A delete that waits is no client that sends slowly.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_client_that_waits_is_not_cut_off() {
-    let process = Process::in_memory(&["--read-time=1", "--simulated-lag=700"]);
-    let release = process.client.create("cart").await;
-    release.delete("cancel").await.ok();
+    let mesh = SimulatedMesh::new(1);
+    let (_server, client) = impatient(mesh.clone()).await;
+    let release = client.create("cart").await;
+    mesh.behave(|_, _| Behaviour::Hangs);
+    let waits = async {
+        release.until(|status| status["phase"] == "closing").await;
+        sleep(Duration::from_millis(1500)).await;
+        mesh.behave(|_, _| Behaviour::Works);
+    };
+    tokio::join!(release.delete("cancel"), waits).0.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
