@@ -73,9 +73,10 @@ fn a_token_in_the_environment_that_is_no_text() {
 
 #[test]
 fn a_server_that_is_not_there() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that no other test gets it, but nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
     let mut text = String::new();
     for line in ["list", "end r1"] {
         text += &message(done(client(&url).args(line.split(' '))), &url);
@@ -176,7 +177,12 @@ fn a_server_that_is_silent() {
 fn a_client_that_does_not_wait_for_the_end_knows_that_it_goes_on() {
     let server = Server::start(&["--no-auth", STUCK]);
     let id = server.create();
-    let done = server.run(["cancel", &id, "--timeout", "1"]);
+    let give_up_after = |seconds| server.run(["cancel", &id, "--timeout", seconds]);
+    let mut done = give_up_after("1");
+    // On a busy machine that may be too short to be told anything.
+    if done.code == 6 {
+        done = give_up_after("30");
+    }
     assert_eq!(done.code, 5, "{done:?}");
     assert!(done.err.contains("the cancel is decided and goes on"), "{done:?}");
 }
