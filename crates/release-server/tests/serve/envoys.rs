@@ -16,15 +16,18 @@ use tokio::net::TcpListener;
 const OPERATOR: &str = "token-of-the-operator-1f3d";
 const PIPELINE: &str = "token-of-the-pipeline-9b2c";
 
+/// For takeovers that can't be done while they are waited for.
+const WAIT: &str = "--wait=2";
+
 /// What outlives the server.
-struct Surroundings {
+pub(crate) struct Surroundings {
     directory: TempDir,
     _workloads: Vec<TcpListener>,
 }
 
 impl Surroundings {
     /// Three versions of a service that accept connections.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let mut text =
             "[[service]]\nmesh = \"mesh-1\"\nnamespace = \"shop\"\nname = \"cart\"\ndomains = [\"cart.shop\"]\n\
@@ -47,9 +50,9 @@ impl Surroundings {
     }
 
     /// A server, where its nodes connect to, and an operator.
-    fn serve(&self) -> (Process, SocketAddr, Client) {
+    pub(crate) fn serve(&self, wait: &str) -> (Process, SocketAddr, Client) {
         let mut command = serve(["--listen=127.0.0.1:0", "--mesh=envoy", "--xds-listen=127.0.0.1:0", "--min-nodes=2"]);
-        command.args(["--wait=2"]).arg("--data").arg(self.path().join("data"));
+        command.args([wait, "--shutdown-time=60"]).arg("--data").arg(self.path().join("data"));
         command.arg("--services").arg(self.path().join("services.toml"));
         command.arg("--token-file").arg(self.path().join("tokens"));
         let process = Process::start(command);
@@ -60,7 +63,7 @@ impl Surroundings {
 }
 
 /// One that has its routes: from then on it is waited for.
-async fn node(xds: SocketAddr, id: &str) -> SimulatedNode {
+pub(crate) async fn node(xds: SocketAddr, id: &str) -> SimulatedNode {
     let node = SimulatedNode::connect(xds, id, "mesh-1").await.unwrap();
     assert!(node.has(Kind::Route).await);
     node
@@ -90,14 +93,14 @@ async fn until_connected(client: &Client, node: &str, connected: bool) {
     tokio::time::timeout(LIMIT, seen).await.unwrap();
 }
 
-async fn until_running(release: &Release) {
+pub(crate) async fn until_running(release: &Release) {
     release.until(|status| status["phase"] == "running" && status["confirmed"] == status["wanted"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart() {
     let surroundings = Surroundings::new().await;
-    let (process, xds, operator) = surroundings.serve();
+    let (process, xds, operator) = surroundings.serve(WAIT);
     let (first, second) = (node(xds, "envoy-1").await, node(xds, "envoy-2").await);
     let release = operator.create("cart").await;
     until_running(&release).await;
@@ -114,9 +117,7 @@ async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart(
     until_running(&release).await;
     drop(second);
     until_connected(&operator, "envoy-2", false).await;
-    let answer = release.delete("cancel").await;
-    assert_eq!(answer.status, 500);
-    assert!(answer.text.contains("recorded and goes on"), "{answer:?}");
+    release.delete_in_vain("cancel").await;
     assert_eq!(forget(&operator, "envoy-1").await.0, 400, "it is connected");
     let metrics = operator.get("/metrics").await.ok().text;
     for line in [
@@ -133,12 +134,13 @@ async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart(
     let (status, log) = process.ended();
     assert!(status.success() && !log.contains("not everything ended in time"), "{log}");
     drop(first);
-    let (_process, xds, operator) = surroundings.serve();
+    let (_process, xds, operator) = surroundings.serve(WAIT);
     let release = release.at(&operator);
     let _nodes = [node(xds, "envoy-1").await, node(xds, "envoy-3").await];
     until_connected(&operator, "envoy-1", true).await;
     until_connected(&operator, "envoy-3", true).await;
     until_connected(&operator, "envoy-2", false).await;
+    release.until(|status| status["failure"]["reason"].as_str().is_some_and(|why| why.contains("envoy-2"))).await;
     let answer = release.delete("cancel").await;
     assert!(answer.text.contains("envoy-2"), "the node that is waited for is named: {answer:?}");
     assert_eq!(forget(&operator, "envoy-2").await.0, 200);
@@ -150,7 +152,7 @@ async fn a_takeover_needs_every_node_that_is_not_forgotten_also_after_a_restart(
 #[tokio::test(flavor = "multi_thread")]
 async fn only_operators_see_nodes() {
     let surroundings = Surroundings::new().await;
-    let (process, _, operator) = surroundings.serve();
+    let (process, _, operator) = surroundings.serve(WAIT);
     assert_eq!(nodes(&operator).await, Vec::<Value>::new());
     let nobody = process.client.clone();
     let pipeline = nobody.clone().with("x-auth-token", PIPELINE);
@@ -177,7 +179,7 @@ async fn only_operators_see_nodes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_list_and_forget_nodes_on_the_command_line() {
     let surroundings = Surroundings::new().await;
-    let (process, xds, operator) = surroundings.serve();
+    let (process, xds, operator) = surroundings.serve(WAIT);
     let url = format!("http://{}", process.client.address);
     let run = |words: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_release-server"));
@@ -210,27 +212,27 @@ async fn operators_list_and_forget_nodes_on_the_command_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_not_ready_while_its_control_plane_can_save_nothing() {
     let surroundings = Surroundings::new().await;
-    let (process, xds, operator) = surroundings.serve();
+    let (process, xds, operator) = surroundings.serve(WAIT);
     assert_eq!(operator.get("/readyz").await.ok().text, "ready\n");
     limit_files(&process, "1");
     // That it is there must be remembered before it is sent routes.
     let _node = SimulatedNode::connect(xds, "envoy-1", "mesh-1").await.unwrap();
     let why = "not ready: what the control plane of the Envoys must remember can't be saved\n";
-    assert_eq!(until_ready(&operator, 503).await, why);
+    until_readiness(&operator, 503, why).await;
     limit_files(&process, "unlimited");
-    assert_eq!(until_ready(&operator, 200).await, "ready\n");
+    until_readiness(&operator, 200, "ready\n").await;
 }
 
-/// Waits until the probe has this status, and returns its text.
-async fn until_ready(client: &Client, status: u16) -> String {
+/// Waits until the probe says this.
+pub(crate) async fn until_readiness(client: &Client, status: u16, text: &str) {
     let seen = async {
         loop {
             let answer = client.get("/readyz").await;
-            if answer.status == status {
-                return answer.text;
+            if (answer.status, answer.text.as_str()) == (status, text) {
+                return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(LIMIT, seen).await.unwrap()
+    tokio::time::timeout(LIMIT, seen).await.unwrap();
 }

@@ -27,7 +27,7 @@ async fn what_is_not_this_servers_hides_nothing_else_and_is_left_as_it_is() {
     let record = Record { task: ReleaseTask::new(spec).unwrap(), metadata, created: Timestamp::now(), closed: None };
     store.create(record).await.unwrap();
     // No delete waits for its end.
-    let options = Options { wait: Duration::ZERO, ..Options::default() };
+    let options = Options { wait: Duration::ZERO, shutdown_limit: LIMIT, ..Options::default() };
     let server = Server::start_on(store.clone(), mesh.clone(), options).await.unwrap();
     let client = Client::new(server.address());
 

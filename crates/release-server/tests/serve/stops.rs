@@ -8,6 +8,7 @@ use release_engine::Mesh;
 use release_server::serve::{Options, Server};
 use release_store::MemoryStore;
 use release_testkit::{Behaviour, SimulatedMesh};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -106,9 +107,7 @@ async fn it_is_not_ready_while_it_goes_down() {
     process.signal("TERM");
     process.until_logged("the server is asked to stop");
     // Only after that, nobody is let in any longer.
-    while TcpStream::connect(process.client.address).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_gone(process.client.address).await;
     stream.write_all(b"\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -160,8 +159,13 @@ async fn a_server_that_is_dropped_stops() {
     let InProcess { server, client, .. } = InProcess::start(directory.path(), Duration::from_secs(1)).await;
     client.get("/healthz").await.ok();
     drop(server);
+    until_gone(client.address).await;
+}
+
+/// Waits until nobody listens there, be it a server of another test that was given the port since.
+async fn until_gone(address: SocketAddr) {
     let gone = async {
-        while TcpStream::connect(client.address).await.is_ok() {
+        while TcpStream::connect(address).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
