@@ -38,6 +38,7 @@ mod arguments;
 mod auth_file;
 mod body;
 mod config;
+mod engine_thread;
 mod exchange;
 mod files;
 mod handler;

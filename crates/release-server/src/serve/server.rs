@@ -1,6 +1,7 @@
 //! A server: started from a configuration, stopped in bounded time.
 
 use super::config::{Authentication, Config, MeshConfig, Options, StoreConfig};
+use super::engine_thread::EngineThread;
 use super::exchange;
 use super::handler::{self, Backend, Handler};
 use super::listener::Listener;
@@ -126,7 +127,8 @@ impl Server {
         }
     }
 
-    /// Starts a server on a store and a mesh of your own.
+    /// Starts a server on a store and a mesh of your own. The engine asks them on a thread of its own, with a tokio runtime
+    /// that ends with the server: what they spawn there ends then, too.
     pub async fn start_on<S: Store, M: Mesh>(store: S, mesh: M, options: Options) -> Result<Self, StartError> {
         options.check()?;
         Self::start_with(store, mesh, options, Beside::default()).await
@@ -151,7 +153,8 @@ impl Server {
             span: exchange::span,
             ..Settings::default()
         };
-        let engine = Engine::start(store, counted, settings).await?;
+        let thread = EngineThread::start().map_err(StartError::System)?;
+        let engine = thread.wrap(Engine::start(store, counted, settings)).await?;
         let Options { takeover, wait, codes, limits, shutdown_limit: limit, .. } = options;
         let authentication = options.authentication.kind();
         let open = metrics.connections().clone();
@@ -184,6 +187,7 @@ impl Server {
             // With the store, which may wait for its disk then, and blocks.
             let dropped = spawn_blocking(|| drop(engine));
             let dropped = timeout(limit.saturating_sub(began.elapsed()), dropped).await.is_ok();
+            drop(thread);
             requests && traffic && ended && dropped
         });
         tracing::info!(%address, authentication, ?takeover, ?wait, ?codes, "listening");

@@ -49,6 +49,30 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
     }
 }
 
+/// Takeovers have a thread of their own.
+#[tokio::test(flavor = "current_thread")]
+async fn a_takeover_goes_on_while_no_request_can_be_answered() {
+    let directory = directory();
+    let InProcess { server: _server, client, mesh, .. } = InProcess::start(directory.path(), WAIT).await;
+    let release = client.at_a_fifth("cart").await;
+    hang_in(&mesh, Stage::Routing);
+    let waiting = tokio::spawn({
+        let release = release.clone();
+        async move { release.delete("end").await }
+    });
+    release.until(|status| status["stage"] == "routing").await;
+    let (sender, retired) = std::sync::mpsc::channel();
+    mesh.behave(move |_, step| {
+        if matches!(step, Step::Retire { .. }) {
+            sender.send(()).unwrap();
+        }
+        Behaviour::Works
+    });
+    // On the only thread that serves requests.
+    retired.recv_timeout(WAIT).unwrap();
+    waiting.await.unwrap().ok();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_that_is_not_stored_is_not_carried_out() {
     let directory = directory();
