@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// No answer takes that long, however busy the machine is.
@@ -157,6 +158,14 @@ impl Release {
     pub(crate) async fn delete(&self, action: &str) -> Answer {
         let path = format!("{}?action={action}", self.path);
         self.client.send(self.client.request(Method::DELETE, &path, "")).await
+    }
+
+    /// Decides on a takeover, and waits until it is in that stage. What is answered comes when it is over.
+    pub(crate) async fn begin(&self, action: &'static str, stage: &str) -> JoinHandle<Answer> {
+        let release = self.clone();
+        let waiting = tokio::spawn(async move { release.delete(action).await });
+        self.until(|status| status["stage"] == stage).await;
+        waiting
     }
 
     /// Decides on a takeover that can't be done, and returns what is answered of it. Who asks first waits for the disk, too, and

@@ -82,11 +82,7 @@ async fn what_was_accepted_goes_on_when_the_client_hangs_up() {
     let InProcess { server: _server, client, mesh, store: _store } = InProcess::start(directory.path(), WAIT).await;
     let release = client.at_a_fifth("cart").await;
     hang_in(&mesh, Stage::Routing);
-    let waiting = tokio::spawn({
-        let release = release.clone();
-        async move { release.delete("end").await }
-    });
-    release.until(|status| status["stage"] == "routing").await;
+    let waiting = release.begin("end", "routing").await;
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
     // Only the one that asks is left.

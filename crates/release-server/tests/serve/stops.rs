@@ -23,11 +23,7 @@ async fn what_a_shutdown_interrupts_in_any_stage_goes_on_after_a_restart() {
         let first = InProcess::start(directory.path(), Duration::from_mins(2)).await;
         let release = first.client.at_a_fifth("cart").await;
         hang_in(&first.mesh, stage);
-        let waiting = tokio::spawn({
-            let release = release.clone();
-            async move { release.delete("end").await }
-        });
-        release.until(|status| status["stage"] == name).await;
+        let waiting = release.begin("end", name).await;
         assert!(first.server.shutdown().await);
         let answer = waiting.await.unwrap();
         assert_eq!(answer.status, 500);

@@ -19,11 +19,7 @@ async fn a_takeover_goes_on_when_the_store_works_again() {
             let InProcess { server, client, mesh, store } = InProcess::start(directory.path(), WAIT).await;
             let release = client.at_a_fifth("cart").await;
             hang_in(&mesh, stage);
-            let waiting = tokio::spawn({
-                let release = release.clone();
-                async move { release.delete("end").await }
-            });
-            release.until(|status| status["stage"] == name).await;
+            let waiting = release.begin("end", name).await;
             store.be(mood);
             mesh.behave(|_, _| Behaviour::Works);
             // What came of the step is the first that is written now.
@@ -56,11 +52,7 @@ async fn a_takeover_goes_on_while_no_request_can_be_answered() {
     let InProcess { server: _server, client, mesh, .. } = InProcess::start(directory.path(), WAIT).await;
     let release = client.at_a_fifth("cart").await;
     hang_in(&mesh, Stage::Routing);
-    let waiting = tokio::spawn({
-        let release = release.clone();
-        async move { release.delete("end").await }
-    });
-    release.until(|status| status["stage"] == "routing").await;
+    let waiting = release.begin("end", "routing").await;
     let (sender, retired) = std::sync::mpsc::channel();
     mesh.behave(move |_, step| {
         if matches!(step, Step::Retire { .. }) {
@@ -158,11 +150,7 @@ async fn a_takeover_goes_on_when_the_disk_has_room_again() {
     let release = operator.create("cart").await;
     until_running(&release).await;
     last.behave(Manner::Silent);
-    let waiting = tokio::spawn({
-        let release = release.clone();
-        async move { release.delete("end").await }
-    });
-    release.until(|status| status["stage"] == "routing").await;
+    let waiting = release.begin("end", "routing").await;
     limit_files(&process, "4096");
     last.behave(Manner::Takes);
     operator.until_metric("release_store_errors_total", |failed| failed >= 1.0).await;
@@ -259,11 +247,7 @@ async fn a_cancel_overtakes_an_end_that_hangs() {
     let to_grayscale =
         |step: &Step| matches!(step, Step::Apply { routing, .. } if routing.sole_owner() == Some(Version::Grayscale));
     mesh.behave(move |_, step| if to_grayscale(step) { Behaviour::Hangs } else { Behaviour::Works });
-    let end = tokio::spawn({
-        let release = release.clone();
-        async move { release.delete("end").await }
-    });
-    release.until(|status| status["stage"] == "routing").await;
+    let end = release.begin("end", "routing").await;
     release.delete("cancel").await.ok();
     let end = end.await.unwrap();
     assert!([400, 404].contains(&end.status), "{end:?}");
@@ -277,11 +261,7 @@ async fn who_waits_for_a_release_that_is_reopened_is_told() {
     let InProcess { server: _server, client, mesh, .. } = InProcess::start(directory.path(), WAIT).await;
     let release = client.at_a_fifth("cart").await;
     hang_in(&mesh, Stage::Draining);
-    let end = tokio::spawn({
-        let release = release.clone();
-        async move { release.delete("end").await }
-    });
-    release.until(|status| status["stage"] == "draining").await;
+    let end = release.begin("end", "draining").await;
     release.reopen().await.ok();
     let end = end.await.unwrap();
     assert_eq!(end.status, 400);
