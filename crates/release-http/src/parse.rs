@@ -5,7 +5,7 @@ use crate::route::{NoRoute, Route};
 use crate::{ImageVersion, NewRelease, Operation, Problem, ProblemKind, json, media_type, percent, query};
 use http::Method;
 use http::request::Parts;
-use release_core::{Action, MeshId, ReleaseKey, Routing};
+use release_core::{Action, MeshId, Namespace, ReleaseKey, Routing};
 
 /// A request that has been understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,22 @@ impl Call {
         call(&route, mesh, head, body)
     }
 
+    /// The release that the path of a request names: for a log, which wants it also where a request is refused before it is
+    /// understood. `None` if there is none (yet) or the API has no such path.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use release_http::Call;
+    ///
+    /// let key = Call::release_of(&Method::DELETE, "/v2/meshes/mesh-1/namespaces/shop/releases/3f2a");
+    /// assert_eq!(key.map(|key| key.to_string()).as_deref(), Some("mesh-1/shop/3f2a"));
+    /// assert_eq!(Call::release_of(&Method::GET, "/v2/meshes/mesh-1/releases"), None);
+    /// ```
+    pub fn release_of(method: &Method, path: &str) -> Option<ReleaseKey> {
+        let route = Route::find(method, path).ok()?;
+        key(&route, mesh(&route).ok()?).ok()
+    }
+
     /// Which operation it calls.
     pub fn operation(&self) -> Operation {
         match self {
@@ -89,10 +105,16 @@ pub(crate) fn call(route: &Route<'_>, mesh: MeshId, head: &Parts, body: &[u8]) -
         .map_err(Problem::invalid)
 }
 
+fn namespace(route: &Route<'_>) -> Result<Namespace, String> {
+    percent::identifier("namespace", route.namespace)
+}
+
+fn key(route: &Route<'_>, mesh: MeshId) -> Result<ReleaseKey, String> {
+    Ok(ReleaseKey { mesh, namespace: namespace(route)?, id: percent::identifier("release_id", route.release)? })
+}
+
 fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8]) -> Result<Call, String> {
-    let namespace = || percent::identifier("namespace", route.namespace);
-    let id = || percent::identifier("release_id", route.release);
-    let key = |mesh| Ok::<_, String>(ReleaseKey { mesh, namespace: namespace()?, id: id()? });
+    let key = |mesh| key(route, mesh);
     Ok(match route.operation {
         Operation::Delete => {
             let call = Call::Delete(key(mesh)?, query::action(query)?);
@@ -133,7 +155,7 @@ fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8])
             Call::SetPolicy(key, read_policy(body)?)
         }
         Operation::Create => {
-            let namespace = namespace()?;
+            let namespace = namespace(route)?;
             query::none(query)?;
             Call::Create(Box::new(read_new_release(body, mesh, namespace)?))
         }

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use release_core::{Note, ReleaseKey};
-use release_http::Caller;
+use release_http::{Call, Caller};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -52,6 +52,7 @@ impl Exchange {
             ($level:ident) => {
                 // What is not logged is not worked out.
                 if tracing::enabled!(tracing::Level::$level) {
+                    self.note_path(head);
                     self.span().in_scope(|| {
                         tracing::event!(
                             tracing::Level::$level,
@@ -72,6 +73,15 @@ impl Exchange {
             line!(INFO);
         } else {
             line!(DEBUG);
+        }
+    }
+
+    /// What was refused before it was understood is about the release that its path names.
+    fn note_path(&self, head: &Parts) {
+        if self.release.get().is_none()
+            && let Some(key) = Call::release_of(&head.method, head.uri.path())
+        {
+            let _ = self.release.set(Arc::new(key));
         }
     }
 

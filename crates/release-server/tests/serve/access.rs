@@ -57,6 +57,7 @@ async fn callers_get_in_with_what_they_have_and_no_secret_is_logged() {
         let release = client.clone().with("x-auth-token", EVERYWHERE).at_a_fifth("cart").await;
         assert_eq!(release.at(&client).delete("end").await.status, 401);
         assert_eq!(release.at(&client.clone().with("x-auth-token", ONE_MESH)).delete("end").await.status, 403);
+        assert_eq!(release.delete("stop").await.status, 400);
         assert_eq!(release.get().await.json()["status"]["phase"], "running");
 
         process.signal("TERM");
@@ -79,6 +80,10 @@ fn its_callers_are_named(log: &str) {
         let span = &line["span"];
         if line["message"] == "answered" {
             assert!(span["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{line}");
+            let path: Vec<_> = line["path"].as_str().unwrap().split('/').collect();
+            if let ["", "v2", "meshes", mesh, "namespaces", namespace, "releases", id, ..] = path[..] {
+                assert_eq!(span["release"], format!("{mesh}/{namespace}/{id}"), "{line}");
+            }
             seen.insert((line["status"].as_u64().unwrap(), span["caller"].as_str().map(str::to_owned)));
         }
         if line["message"] == "a release moved" && line["from"] == "deploying" {
@@ -90,6 +95,7 @@ fn its_callers_are_named(log: &str) {
         (200, Some("console")),
         (200, Some("token of line 2")),
         (201, Some("console")),
+        (400, Some("console")),
         (401, None),
         (403, Some("access-1")),
         (403, Some("token of line 2")),
