@@ -126,8 +126,8 @@ impl Scene {
         assert!(waited.is_ok(), "it is never what is waited for: {told}");
     }
 
-    /// Asks for it until it is told that it is done. One that waited goes on by itself, and may be done before it is asked for
-    /// again.
+    /// Asks for an action until it is told that it is done. One that waited goes on by itself, and may be done before it is asked
+    /// for again.
     async fn closes(&self, action: Action) {
         let closed = async {
             loop {
@@ -146,6 +146,7 @@ impl Scene {
         timeout(Duration::from_mins(1), closed).await.unwrap();
     }
 
+    /// The same for an end. Returns when it was done.
     async fn end(&self) -> Instant {
         self.closes(Action::End).await;
         assert_eq!(self.site.retirement.retired(), ["s0-0 v1"]);
@@ -335,7 +336,7 @@ async fn an_end_that_waits_can_be_taken_back() {
     scene.ends_well().await;
 }
 
-/// An end with that many milliseconds for each answer, of which Envoy reports every second what is in progress.
+/// An end through an Envoy that reports every second what is in progress, while each answer takes that many milliseconds.
 async fn one_with_load_reports(longest: Duration, delay: &str) -> (Scene, Vec<(usize, Outcome)>) {
     let mut site = Site::start(1).await;
     site.longest = longest;
