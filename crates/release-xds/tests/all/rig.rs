@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long a request may take here, unless a test says otherwise.
-pub(crate) const LONGEST: Duration = Duration::from_secs(2);
+/// How long a request may take here, unless a test says otherwise. On a busy machine, nobody may answer for a while.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3);
 
 /// The servers of some services, each with the versions v1 and v2.
 pub(crate) struct Site {
