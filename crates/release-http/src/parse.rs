@@ -105,35 +105,26 @@ pub(crate) fn call(route: &Route<'_>, mesh: MeshId, head: &Parts, body: &[u8]) -
         .map_err(Problem::invalid)
 }
 
-fn namespace(route: &Route<'_>) -> Result<Namespace, String> {
-    percent::identifier("namespace", route.namespace)
-}
-
-fn key(route: &Route<'_>, mesh: MeshId) -> Result<ReleaseKey, String> {
-    Ok(ReleaseKey { mesh, namespace: namespace(route)?, id: percent::identifier("release_id", route.release)? })
-}
-
 fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8]) -> Result<Call, String> {
-    let key = |mesh| key(route, mesh);
     Ok(match route.operation {
         Operation::Delete => {
-            let call = Call::Delete(key(mesh)?, query::action(query)?);
+            let call = Call::Delete(key(route, mesh)?, query::action(query)?);
             json::none(body)?;
             call
         }
         Operation::Preview => {
-            let call = Call::Preview(key(mesh)?, query::action(query)?);
+            let call = Call::Preview(key(route, mesh)?, query::action(query)?);
             json::none(body)?;
             call
         }
         Operation::Get => {
-            let call = Call::Get(key(mesh)?);
+            let call = Call::Get(key(route, mesh)?);
             query::none(query)?;
             json::none(body)?;
             call
         }
         Operation::Reopen => {
-            let call = Call::Reopen(key(mesh)?);
+            let call = Call::Reopen(key(route, mesh)?);
             query::none(query)?;
             json::none(body)?;
             call
@@ -144,13 +135,13 @@ fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8])
             Call::List(mesh)
         }
         Operation::Update => {
-            let key = key(mesh)?;
+            let key = key(route, mesh)?;
             query::none(query)?;
             let image = read_update(body, &key)?;
             Call::Update(key, image)
         }
         Operation::SetPolicy => {
-            let key = key(mesh)?;
+            let key = key(route, mesh)?;
             query::none(query)?;
             Call::SetPolicy(key, read_policy(body)?)
         }
@@ -160,4 +151,12 @@ fn understood(route: &Route<'_>, mesh: MeshId, query: Option<&str>, body: &[u8])
             Call::Create(Box::new(read_new_release(body, mesh, namespace)?))
         }
     })
+}
+
+fn namespace(route: &Route<'_>) -> Result<Namespace, String> {
+    percent::identifier("namespace", route.namespace)
+}
+
+fn key(route: &Route<'_>, mesh: MeshId) -> Result<ReleaseKey, String> {
+    Ok(ReleaseKey { mesh, namespace: namespace(route)?, id: percent::identifier("release_id", route.release)? })
 }
