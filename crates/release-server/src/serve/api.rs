@@ -16,7 +16,6 @@ pub(super) struct EngineApi<S, M> {
 
 impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     async fn delete(&self, key: ReleaseKey, action: Action) -> Result<(), Failure> {
-        let key = exchange::note_release(key);
         self.engine.delete(&key, action, self.takeover).await.map_err(failure)?;
         Ok(())
     }
@@ -25,7 +24,7 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
         // Ordered by time, so that a list shows the oldest first.
         let id = ReleaseId::try_from(Uuid::now_v7().to_string()).map_err(release_core::Error::from)?;
         let spec = release.spec(id);
-        exchange::note_release(spec.key.clone());
+        exchange::note_created(&spec.key);
         let metadata = metadata(&release.details)?;
         shown(self.engine.create(spec, metadata).await.map_err(failure)?)
     }
@@ -37,12 +36,10 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn get(&self, key: ReleaseKey) -> Result<Release, Failure> {
-        let key = exchange::note_release(key);
         shown(self.engine.get(&key).await.map_err(failure)?)
     }
 
     async fn update(&self, key: ReleaseKey, image: ImageVersion) -> Result<Release, Failure> {
-        let key = exchange::note_release(key);
         let mut written = Ok(());
         let stored = self.engine.update(&key, |old| {
             // What is somebody else's stays as it is, and is not shown.
@@ -64,14 +61,12 @@ impl<S: Store, M: Mesh> Api for EngineApi<S, M> {
     }
 
     async fn preview(&self, key: ReleaseKey, action: Action) -> Result<Plan, Failure> {
-        let key = exchange::note_release(key);
         self.engine.plan(&key, action, self.takeover).await.map_err(failure)
     }
 }
 
 impl<S: Store, M: Mesh> EngineApi<S, M> {
     async fn command(&self, key: ReleaseKey, command: Command) -> Result<Release, Failure> {
-        let key = exchange::note_release(key);
         // Before: who is told that it failed may rely on that.
         details(&self.engine.get(&key).await.map_err(failure)?.record)?;
         shown(self.engine.command(&key, command).await.map_err(failure)?)

@@ -1,7 +1,7 @@
 //! A request while it is answered, as the log sees it.
 
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use release_core::{Note, ReleaseKey};
 use release_http::{Call, Caller};
 use std::future::Future;
@@ -19,8 +19,10 @@ pub(super) struct Exchange {
     id: HeaderValue,
     peer: SocketAddr,
     began: Instant,
-    /// The release that it is about.
-    release: OnceLock<Arc<ReleaseKey>>,
+    method: Method,
+    uri: Uri,
+    /// The release that it creates, whose name is in no path.
+    created: OnceLock<ReleaseKey>,
     /// Whose credentials it has.
     caller: OnceLock<Caller>,
     /// Made for the first line: most requests have none, and a span costs as much as looking for a release does.
@@ -28,12 +30,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(id: HeaderValue, peer: SocketAddr) -> Arc<Self> {
+    pub(super) fn begin(id: HeaderValue, peer: SocketAddr, head: &Parts) -> Arc<Self> {
         Arc::new(Self {
             id,
             peer,
             began: Instant::now(),
-            release: OnceLock::new(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            created: OnceLock::new(),
             caller: OnceLock::new(),
             span: OnceLock::new(),
         })
@@ -47,17 +51,16 @@ impl Exchange {
     /// Writes the line about its answer. What went wrong is a warning. What was changed, and who was kept out, is for the one
     /// on call; what was only read, or refused and so changed nothing, is for the curious. No header, no query and no body is
     /// in it: those hold credentials.
-    pub(super) fn answered(&self, head: &Parts, status: StatusCode) {
+    pub(super) fn answered(&self, status: StatusCode) {
         macro_rules! line {
             ($level:ident) => {
                 // What is not logged is not worked out.
                 if tracing::enabled!(tracing::Level::$level) {
-                    self.note_path(head);
                     self.span().in_scope(|| {
                         tracing::event!(
                             tracing::Level::$level,
-                            method = %head.method,
-                            path = Note::new(head.uri.path()).as_str(),
+                            method = %self.method,
+                            path = Note::new(self.uri.path()).as_str(),
                             status = status.as_u16(),
                             ms = self.began.elapsed().as_millis(),
                             "answered"
@@ -66,7 +69,7 @@ impl Exchange {
                 }
             };
         }
-        let changed = status.is_success() && !head.method.is_safe();
+        let changed = status.is_success() && !self.method.is_safe();
         if status.is_server_error() {
             line!(WARN);
         } else if changed || [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
@@ -76,35 +79,26 @@ impl Exchange {
         }
     }
 
-    /// What was refused before it was understood is about the release that its path names.
-    fn note_path(&self, head: &Parts) {
-        if self.release.get().is_none()
-            && let Some(key) = Call::release_of(&head.method, head.uri.path())
-        {
-            let _ = self.release.set(Arc::new(key));
-        }
-    }
-
     fn span(&self) -> &Span {
         self.span.get_or_init(|| {
+            // From the path: a request that is refused before it is understood is about that release, too.
+            let release = self.created.get().cloned().or_else(|| Call::release_of(&self.method, self.uri.path()));
             // Not less important than any line in it: else that one would be without its request.
             tracing::error_span!(
                 "request",
                 id = self.id.to_str().unwrap_or_default(),
                 peer = %self.peer,
                 caller = self.caller.get().and_then(Caller::name),
-                release = self.release.get().map(field::display),
+                release = release.map(field::display),
             )
         })
     }
 }
 
-/// The request that is answered here is about this release: from now on, its lines say so.
-pub(super) fn note_release(key: ReleaseKey) -> Arc<ReleaseKey> {
-    let key = Arc::new(key);
+/// The request that is answered here creates this release: from now on, its lines say so.
+pub(super) fn note_created(key: &ReleaseKey) {
     // Outside of a request there is nothing to note.
-    let _ = CURRENT.try_with(|exchange| exchange.release.set(Arc::clone(&key)));
-    key
+    let _ = CURRENT.try_with(|exchange| exchange.created.set(key.clone()));
 }
 
 /// The credentials of the request that is answered here are this caller's: from now on, its lines have the name.

@@ -60,8 +60,8 @@ pub(super) fn handler<S: Store, M: Mesh>(backend: Backend<S, M>, options: Option
 fn answer<S: Store, M: Mesh>(shared: &Arc<Shared<S, M>>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let shared = Arc::clone(shared);
     let id = shared.request_ids.of(request.headers());
-    let exchange = Exchange::begin(id.clone(), peer);
     let (mut head, body) = request.into_parts();
+    let exchange = Exchange::begin(id.clone(), peer, &head);
     Box::pin(Arc::clone(&exchange).scope(async move {
         // Until it is answered, or its client has gone.
         let _in_progress = Counted::new(shared.backend.metrics.in_progress());
@@ -76,7 +76,7 @@ fn answer<S: Store, M: Mesh>(shared: &Arc<Shared<S, M>>, request: Request<Incomi
             shared.api.answer_as(id, &mut head, TimedBody::new(body, shared.read_time)).await
         };
         shared.backend.metrics.answered(&head.method, response.status());
-        exchange.answered(&head, response.status());
+        exchange.answered(response.status());
         response
     }))
 }
